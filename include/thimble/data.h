@@ -1,0 +1,171 @@
+/* data.h - folders of labelled photos, read as batches; augmentation
+ *
+ * Example: the post's training data.
+ *     tmb_images_opts opts = {.size = {150, 150}, .batch = 16, .rescale = 1 / 255.0f, .shuffle = true,
+ *             .augment = {.shear = 11.5f, .zoom = {0.8f, 1.2f}, .horizontal_flip = true}};
+ *     tmb_images_open(&images, "data/train", &opts);
+ */
+#ifndef THIMBLE_DATA_H
+#define THIMBLE_DATA_H
+
+#include <thimble/image.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tmb_images tmb_images; /* labelled photos, in batches; one thread at a time */
+
+/* Whose rules the random transform follows. The Keras ones are kept to the letter, faults included;
+ * they also read photos as Keras does (nearest neighbour unless a filter is asked for, EXIF ignored). */
+typedef enum tmb_preset {
+    TMB_PRESET_CORRECT = 0, /* true centre, height shift moves up and down, shear in degrees */
+    TMB_PRESET_KERAS2016,   /* Keras 1.0 to 1.1: shear in radians, nearest sampling */
+    TMB_PRESET_KERAS2,      /* Keras 2.1.4 to 2.8 */
+    TMB_PRESET_KERAS3       /* Keras 2.9 and later: shift axes swapped */
+} tmb_preset;
+
+typedef enum tmb_fill {
+    TMB_FILL_NEAREST,
+    TMB_FILL_CONSTANT,
+    TMB_FILL_REFLECT,
+    TMB_FILL_WRAP
+} tmb_fill;
+
+/* How a photo of another shape comes to the size asked for. */
+typedef enum tmb_fit_rule {
+    TMB_STRETCH, /* as Keras: the shape is not kept */
+    TMB_CROP,    /* the largest part in the middle with the right shape */
+    TMB_PAD      /* the whole photo, borders grey */
+} tmb_fit_rule;
+
+/* Random changes, drawn anew for every photo in every epoch. All zero: none. */
+typedef struct tmb_augment {
+    tmb_preset preset;
+    float rotation;                      /* degrees, -r .. r */
+    float width_shift, height_shift;     /* below 1 a share of the side, else pixels */
+    float shear;                         /* degrees; preset KERAS2016: radians */
+    float zoom[2];                       /* range; below 1 magnifies; {0, 0}: none */
+    float channel_shift;                 /* pixel units */
+    float brightness[2];                 /* range of a factor; {0, 0}: none */
+    bool horizontal_flip, vertical_flip; /* half of the photos */
+    tmb_fill fill;                       /* places outside the photo */
+    float cval;                          /* for TMB_FILL_CONSTANT, 0..255 */
+    tmb_filter sampling;                 /* TMB_NEAREST or TMB_BILINEAR; 0: the preset's */
+    /* Beyond Keras, each off at 0. */
+    bool alternate_flip; /* mirrored every other epoch, the start drawn per photo */
+    float crop_area[2];  /* random crop: range of the share of the area */
+    float crop_aspect;   /* its shape: times exp(-a .. a) */
+    float gain;          /* each channel times 1-g .. 1+g */
+    float contrast;      /* distance to the photo's mean times 1-c .. 1+c */
+    float saturation;    /* distance to grey times 1-s .. 1+s */
+    float erase;         /* a grey rectangle of up to this share of the area */
+    uint64_t reserved[4];
+} tmb_augment;
+
+/* From a decoded photo to a net's input; kept in the model file, the same for every use of it. */
+typedef struct tmb_preprocess {
+    int size[2], channels; /* height, width; 1 or 3 */
+    tmb_filter filter;     /* 0: TMB_BILINEAR */
+    tmb_fit_rule fit;
+    bool ignore_exif;
+    float scale[3], offset[3]; /* by channel: input = pixel * scale + offset, pixel 0..255 */
+    bool bgr;                  /* channels swapped before that */
+    bool flip_views;           /* predictions are the mean over the photo and its mirror image */
+    float margin;              /* the photo is shrunk to size * (1 + margin), its middle taken */
+} tmb_preprocess;
+
+/* Which part of a data set. With folders train/ and validation/ (val/, valid/) or test/ below it, or a
+ * split column in the CSV, these; else `val_split` cuts it, stratified, equal photos kept together. */
+typedef enum tmb_part { TMB_ALL, TMB_TRAIN, TMB_VALIDATION, TMB_TEST } tmb_part;
+
+typedef enum tmb_bad_images { TMB_BAD_SKIP, TMB_BAD_FAIL, TMB_BAD_USE } tmb_bad_images;
+
+typedef struct tmb_images_opts {
+    int size[2];                      /* required: height and width of the net's input */
+    int channels;                     /* 3, or 1 for grey; 0: 3 */
+    int batch;                        /* photos a step; 0: 32 */
+    float rescale;                    /* factor on every pixel, after everything else; 0: 1 */
+    const tmb_preprocess *preprocess; /* instead of size, channels, rescale, filter, fit; copied */
+    tmb_filter filter;                /* 0: TMB_BILINEAR, with a Keras preset TMB_NEAREST */
+    tmb_fit_rule fit;
+    tmb_augment augment;
+    bool shuffle;      /* a new order each epoch */
+    bool shuffle_once; /* the order of the first epoch for all, as Keras to 2.0.1 did by fault */
+    uint64_t seed;     /* same seed, same batches, for any number of threads */
+    tmb_part part;
+    float val_split; /* 0: 0.2 */
+    const char *const
+            *classes; /* wanted classes in this order, NULL-terminated; NULL: those found */
+    bool allow_empty_class;
+    tmb_bad_images bad;
+    float bad_limit;     /* share of unreadable photos that stops it; 0: 0.05 */
+    int64_t cache_bytes; /* memory for decoded photos, beyond it they are decoded again; 0: 1 GiB */
+    int threads;         /* loader threads; 0: one for each CPU while opening, then one */
+    int64_t max_pixels;  /* as tmb_image_opts */
+    void (*on_scan)(
+            void *user, int64_t done, int64_t total); /* progress while photos are read first */
+    void *user;
+    uint64_t reserved[8];
+} tmb_images_opts;
+
+/* Open a data set: a folder of class folders, one holding train/ and validation/, or a CSV with
+ * file_name,label[,split] (paths relative to it). Every photo is read once here, so that a bad one is
+ * named now and not in the middle of an epoch. TMB_EDATA says what was found and what was looked for. */
+TMB_API int tmb_images_open(tmb_images **out, const char *path, const tmb_images_opts *opts);
+TMB_API void tmb_images_free(tmb_images *images);
+
+TMB_API int64_t tmb_images_count(const tmb_images *images);
+TMB_API int tmb_images_batch(const tmb_images *images); /* photos a step */
+TMB_API int tmb_images_classes(const tmb_images *images);
+/* Borrowed, as long as the images live. */
+TMB_API const char *tmb_images_class_name(const tmb_images *images, int label);
+TMB_API const char *tmb_images_path(
+        const tmb_images *images, int64_t index); /* as it can be opened */
+TMB_API const char *tmb_images_key(
+        const tmb_images *images, int64_t index); /* below the data set */
+TMB_API int tmb_images_label(const tmb_images *images, int64_t index);
+TMB_API const tmb_preprocess *tmb_images_preprocess(const tmb_images *images);
+/* SHA-256 over sorted keys, labels and file sizes: tells one data set from another. */
+TMB_API const uint8_t *tmb_images_fingerprint(const tmb_images *images);
+
+/* What was noticed while opening: files left out or repaired, folders ignored, duplicates. */
+typedef enum tmb_notice_kind {
+    TMB_NOTICE_BAD,
+    TMB_NOTICE_REPAIRED,
+    TMB_NOTICE_IGNORED,
+    TMB_NOTICE_WARNING
+} tmb_notice_kind;
+typedef struct tmb_notice {
+    tmb_notice_kind kind;
+    const char *path, *text; /* borrowed; printable as they are */
+} tmb_notice;
+TMB_API int64_t tmb_images_notices(const tmb_images *images);
+TMB_API const tmb_notice *tmb_images_notice(const tmb_images *images, int64_t i);
+
+/* One step's photos; everything is borrowed until the next call. */
+typedef struct tmb_batch {
+    int count;
+    const float *x;       /* (count, h, w, c) */
+    const int32_t *label; /* (count) */
+    const int64_t *index; /* (count) number of each sample in the data set */
+} tmb_batch;
+
+/* Begin an epoch (0, 1, ...) at batch number `first`; order and changes follow from seed and epoch. */
+TMB_API int tmb_images_epoch(tmb_images *images, int64_t epoch, int64_t first);
+/* 1 and a batch, or 0 at the end of the epoch. The last batch may be short, and so is one with a photo
+ * that is kept on disk only and has vanished: it is left out, with a notice. More of these than
+ * bad_limit in one epoch are TMB_EDATA. */
+TMB_API int tmb_images_next(tmb_images *images, tmb_batch *out);
+
+/* One sample as the net will see it in `epoch`, into (h, w, c) floats; and the photo as it is kept. */
+TMB_API int tmb_images_sample(tmb_images *images, int64_t index, int64_t epoch, float *x);
+TMB_API int tmb_images_photo(tmb_images *images, int64_t index, tmb_image *out);
+
+/* A contact sheet: `rows` photos, each beside `variants` of its augmented versions. */
+TMB_API int tmb_images_preview(tmb_images *images, int rows, int variants, tmb_image *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,150 @@
+/* train.h - compile, fit, evaluate, predict
+ *
+ *     tmb_compile(net, .loss = TMB_BINARY_CROSSENTROPY, .optimizer = TMB_RMSPROP);
+ *     tmb_fit(net, train, .epochs = 50, .validation = val, .on_epoch = print_epoch);
+ */
+#ifndef THIMBLE_TRAIN_H
+#define THIMBLE_TRAIN_H
+
+#include <thimble/weights.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum tmb_optimizer { TMB_RMSPROP = 0, TMB_SGD, TMB_ADAM, TMB_ADAMW } tmb_optimizer;
+
+typedef enum tmb_schedule {
+    TMB_CONSTANT = 0,
+    TMB_STEP,    /* times `factor` every `every` epochs */
+    TMB_COSINE,  /* half a cosine down to lr * `floor` */
+    TMB_ONECYCLE /* up over the warm-up share (default 0.3), cosine down to lr * floor */
+} tmb_schedule;
+
+typedef struct tmb_compile_opts {
+    tmb_loss loss;       /* 0: binary for one output, else categorical */
+    tmb_optimizer optimizer;
+    float lr;            /* 0: Keras': RMSprop, Adam, AdamW 0.001, SGD 0.01 */
+    float momentum;      /* SGD, RMSprop */
+    bool nesterov;
+    float rho;           /* RMSprop; 0: 0.9 */
+    float beta1, beta2;  /* Adam; 0: 0.9, 0.999 */
+    float epsilon;       /* 0: 1e-7 */
+    bool epsilon_outside; /* RMSprop as to 2020: g / (sqrt(a) + epsilon) */
+    bool amsgrad;
+    float weight_decay;  /* kernels only (rank 2 and up), decoupled; AdamW 0: 0.004 */
+    float clip_norm;     /* of all gradients together; 0: none */
+    float label_smoothing;
+    tmb_schedule schedule;
+    float warmup;        /* share of all steps over which lr rises; 0: none (ONECYCLE: 0.3) */
+    float floor;         /* lowest lr, as a share of lr */
+    float factor;        /* STEP; 0: 0.1 */
+    int every;           /* STEP, epochs; 0: 10 */
+    float average;       /* weights are averaged, new ones by 1 - average, and the average is what is
+                            validated, saved and predicts; 0: off */
+    uint64_t seed;       /* initial weights (new nets only) and dropout */
+    tmb_device *device;  /* NULL: the model opens "auto" for itself */
+    bool keep_weights;   /* do not draw initial weights anew: they were loaded or set */
+    uint64_t reserved[8];
+} tmb_compile_opts;
+
+/* Make the net ready to train. Returns the first error of its layers. */
+TMB_API int tmb_model_compile(tmb_model *model, const tmb_compile_opts *opts);
+
+/* A share of right answers with its 95 % interval (Wilson's). */
+typedef struct tmb_share {
+    double value, low, high;
+} tmb_share;
+TMB_API tmb_share tmb_share_of(int64_t right, int64_t n);
+
+typedef struct tmb_epoch {
+    int number, epochs;       /* from 1 */
+    double loss, accuracy;    /* of training: means over the epoch while weights moved, with dropout */
+    bool validated;
+    double val_loss;
+    tmb_share val_accuracy;
+    double lr;                /* at the epoch's last step */
+    double seconds, images_per_second; /* of training; seconds with validation */
+    double data_wait;         /* seconds that compute waited for photos */
+    bool best;                /* best validation loss or accuracy so far */
+} tmb_epoch;
+
+typedef struct tmb_progress {
+    int epoch, epochs;     /* from 1 */
+    int64_t step, steps;   /* of this epoch, done */
+    double loss, accuracy; /* so far in this epoch */
+    double images_per_second, eta; /* of this epoch; seconds left in it */
+    bool validating;
+} tmb_progress;
+
+typedef enum tmb_monitor { TMB_VAL_LOSS = 0, TMB_VAL_ACCURACY } tmb_monitor;
+
+typedef struct tmb_fit_opts {
+    int epochs;                /* 0: 1 */
+    tmb_images *validation;
+    /* on_epoch: return 1 to end here. on_step: return 1 to stop at once, as `stop` does. */
+    int (*on_epoch)(void *user, const tmb_epoch *epoch);
+    int (*on_step)(void *user, const tmb_progress *progress);
+    void *user;
+    const float *class_weight; /* one for each class */
+    bool balanced;             /* class weights n / (classes * n_class) */
+    tmb_monitor monitor;       /* of the three below */
+    int patience;              /* stop after so many epochs without improvement; 0: never */
+    float min_delta;
+    bool restore_best;         /* end with the weights of the best epoch */
+    int plateau;               /* lr times plateau_factor after so many epochs without improvement */
+    float plateau_factor;      /* 0: 0.1 */
+    const char *checkpoint;    /* file written after each epoch and when stopped */
+    bool resume;               /* go on from that file if it is there: same bits as uninterrupted */
+    const char *csv, *jsonl;   /* history files, one line an epoch */
+    double time_limit;         /* seconds; the epoch that passes it is the last; 0: none */
+    const volatile int *stop;  /* looked at before each step: not 0 saves and returns TMB_ESTOPPED */
+    uint64_t reserved[8];
+} tmb_fit_opts;
+
+/* Train. Returns 0 when all epochs are done or a callback or patience ended it; TMB_ESTOPPED;
+ * TMB_EDIVERGED when loss or gradient is not finite: the weights are then those before that step. */
+TMB_API int tmb_model_fit(tmb_model *model, tmb_images *train, const tmb_fit_opts *opts);
+
+/* The epochs of the last fit, a resumed one's earlier ones included. Borrowed until the next fit. */
+TMB_API int tmb_model_history(const tmb_model *model, const tmb_epoch **epochs);
+
+typedef struct tmb_evaluation {
+    int64_t n;
+    int classes;
+    double loss;
+    tmb_share accuracy;
+    double calibration_error;   /* expected calibration error, 15 bins of confidence */
+    int64_t *confusion;         /* (classes, classes): row truth, column answer */
+    float *probabilities;       /* (n, classes), in the data set's order */
+    int32_t *answers;           /* (n) */
+} tmb_evaluation;
+
+/* How well the net does on `images`, in their order, nothing random. Owned by caller. */
+TMB_API int tmb_model_evaluate(tmb_model *model, tmb_images *images, tmb_evaluation *out);
+TMB_API void tmb_evaluation_free(tmb_evaluation *evaluation);
+
+/* ---- prediction of photos ---- */
+
+/* Probabilities from photos. The model is shared and not changed; one predictor for each thread. */
+typedef struct tmb_predictor tmb_predictor;
+TMB_API int tmb_predictor_new(
+        tmb_predictor **out, const tmb_model *model, tmb_device *device, int max_batch);
+TMB_API void tmb_predictor_free(tmb_predictor *predictor);
+
+/* Probabilities of each class (sum 1) for one photo, for a file, or for `n` files read side by side:
+ * status[i] is 0 or that file's failure, messages[i] its text (owned by caller, tmb_free). */
+TMB_API int tmb_predict_image(tmb_predictor *predictor, const tmb_image *image, float *probabilities);
+TMB_API int tmb_predict_file(tmb_predictor *predictor, const char *path, float *probabilities);
+TMB_API int tmb_predict_files(tmb_predictor *predictor, const char *const *paths, int n,
+        float *probabilities, int *status, char **messages);
+
+#ifndef __cplusplus
+#define tmb_compile(m, ...) tmb_model_compile((m), &(tmb_compile_opts){__VA_ARGS__})
+#define tmb_fit(m, train, ...) tmb_model_fit((m), (train), &(tmb_fit_opts){__VA_ARGS__})
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

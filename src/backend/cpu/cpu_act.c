@@ -1,0 +1,205 @@
+/* cpu_act.c - activations, softmax, dropout: sample by sample */
+#include "cpu.h"
+
+#include <math.h>
+
+#define SELU_SCALE 1.0507009873554805f
+#define SELU_ALPHA 1.6732632423543772f
+#define SQRT_HALF  0.70710678f
+#define SQRT_2PI   2.5066283f
+
+typedef struct act_plan {
+    const tmb_attr *attr;
+    int64_t count; /* of a sample */
+} act_plan;
+
+static float sigmoid(float x)
+{
+    return x < 0 ? expf(x) / (1 + expf(x)) : 1 / (1 + expf(-x)); /* neither overflows */
+}
+
+static float activate(tmb_activation act, float alpha, float x)
+{
+    switch (act) {
+    case TMB_RELU: return x > 0 ? x : 0 * x; /* a NaN stays one */
+    case TMB_RELU6: return x > 6 ? 6 : x > 0 ? x : 0 * x;
+    case TMB_LEAKY_RELU: return x > 0 ? x : alpha * x;
+    case TMB_ELU: return x > 0 ? x : alpha * expm1f(x);
+    case TMB_SELU: return SELU_SCALE * (x > 0 ? x : SELU_ALPHA * expm1f(x));
+    case TMB_SIGMOID: return sigmoid(x);
+    case TMB_TANH: return tanhf(x);
+    case TMB_SOFTPLUS: return (x > 0 ? x : 0) + log1pf(expf(-fabsf(x)));
+    case TMB_GELU: return 0.5f * x * (1 + erff(x * SQRT_HALF));
+    case TMB_SWISH: return x * sigmoid(x);
+    case TMB_LINEAR:
+    case TMB_SOFTMAX: break;
+    }
+    return x;
+}
+
+/* d act / dx from y = act(x), or from x for GELU and SWISH; 0 at ReLU's corner. */
+static float slope(tmb_activation act, float alpha, float y, float x)
+{
+    switch (act) {
+    case TMB_RELU: return y > 0;
+    case TMB_RELU6: return y > 0 && y < 6;
+    case TMB_LEAKY_RELU: return y > 0 ? 1 : alpha;
+    case TMB_ELU: return y > 0 ? 1 : y + alpha;
+    case TMB_SELU: return y > 0 ? SELU_SCALE : y + SELU_SCALE * SELU_ALPHA;
+    case TMB_SIGMOID: return y * (1 - y);
+    case TMB_TANH: return 1 - y * y;
+    case TMB_SOFTPLUS: return -expm1f(-y);
+    case TMB_GELU: return 0.5f * (1 + erff(x * SQRT_HALF)) + x * expf(-x * x / 2) / SQRT_2PI;
+    case TMB_SWISH: return sigmoid(x) * (1 + x * (1 - sigmoid(x)));
+    case TMB_LINEAR:
+    case TMB_SOFTMAX: break;
+    }
+    return 1;
+}
+
+void tmb__cpu_activate(
+        const struct tmb_program *p, const tmb_attr *attr, const float *x, float *y, int64_t n)
+{
+    if (attr->act == TMB_RELU) {
+        p->simd->relu(x, y, n);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        y[i] = activate(attr->act, attr->alpha, x[i]);
+}
+
+/* Append a stage over whole samples: inputs, then outputs. */
+static int add_stage(struct tmb_program *p, int op, cpu_fn fn, int n_in)
+{
+    const tmb_op *o = &p->ops[op];
+    act_plan *plan = tmb__cpu_keep(p, sizeof *plan);
+    cpu_stage *stage;
+
+    if (!plan) return TMB_ENOMEM;
+    *plan = (act_plan){.attr = &o->attr, .count = tmb__cpu_row_count(&p->tensors[o->out[0]])};
+    stage = tmb__cpu_rows(p, op, fn);
+    stage->data = plan;
+    for (int i = 0; i < n_in; i++)
+        tmb__cpu_use(stage, o->in[i], CPU_READ | CPU_OWN);
+    tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
+    return 0;
+}
+
+static void act(const cpu_stage *stage, const cpu_task *task)
+{
+    const act_plan *plan = stage->data;
+
+    tmb__cpu_activate(task->program, plan->attr, tmb__cpu_at(stage, task, 0),
+            tmb__cpu_at(stage, task, 1), plan->count);
+}
+
+int tmb__cpu_build_ACT(struct tmb_program *p, int op)
+{
+    return add_stage(p, op, act, 1);
+}
+
+static void act_bwd(const cpu_stage *stage, const cpu_task *task)
+{
+    const act_plan *plan = stage->data;
+    const float *dy = tmb__cpu_at(stage, task, 0), *y = tmb__cpu_at(stage, task, 1);
+    const float *x = tmb__cpu_at(stage, task, 2);
+    float *dx = tmb__cpu_at(stage, task, 3);
+
+    if (plan->attr->act == TMB_RELU) {
+        task->program->simd->relu_bwd(dy, y, dx, plan->count);
+        return;
+    }
+    for (int64_t i = 0; i < plan->count; i++)
+        dx[i] = dy[i] * slope(plan->attr->act, plan->attr->alpha, y[i], x ? x[i] : 0);
+}
+
+int tmb__cpu_build_ACT_BWD(struct tmb_program *p, int op)
+{
+    if (tmb__cpu_masks_bn(p, op)) {
+        p->fused[op] = CPU_IN_BN;
+        return 0;
+    }
+    return add_stage(p, op, act_bwd, 3);
+}
+
+/* ---- softmax over the last axis ---- */
+
+static void softmax(const cpu_stage *stage, const cpu_task *task)
+{
+    const act_plan *plan = stage->data;
+    const int64_t last = tmb__cpu_last(&task->program->tensors[task->program->ops[stage->op].in[0]]);
+    const float *x = tmb__cpu_at(stage, task, 0);
+    float *y = tmb__cpu_at(stage, task, 1);
+
+    for (int64_t r = 0; r < plan->count / last; r++, x += last, y += last) {
+        float most = x[0];
+        double sum = 0;
+
+        for (int64_t j = 1; j < last; j++)
+            most = x[j] > most ? x[j] : most;
+        for (int64_t j = 0; j < last; j++)
+            sum += y[j] = expf(x[j] - most);
+        for (int64_t j = 0; j < last; j++)
+            y[j] = (float)(y[j] / sum);
+    }
+}
+
+int tmb__cpu_build_SOFTMAX(struct tmb_program *p, int op)
+{
+    return add_stage(p, op, softmax, 1);
+}
+
+static void softmax_bwd(const cpu_stage *stage, const cpu_task *task)
+{
+    const act_plan *plan = stage->data;
+    const int64_t last = tmb__cpu_last(&task->program->tensors[task->program->ops[stage->op].in[0]]);
+    const float *dy = tmb__cpu_at(stage, task, 0), *y = tmb__cpu_at(stage, task, 1);
+    float *dx = tmb__cpu_at(stage, task, 2);
+
+    for (int64_t r = 0; r < plan->count / last; r++, dy += last, y += last, dx += last) {
+        double dot = 0;
+
+        for (int64_t j = 0; j < last; j++)
+            dot += (double)dy[j] * y[j];
+        for (int64_t j = 0; j < last; j++)
+            dx[j] = (float)(y[j] * (dy[j] - dot));
+    }
+}
+
+int tmb__cpu_build_SOFTMAX_BWD(struct tmb_program *p, int op)
+{
+    return add_stage(p, op, softmax_bwd, 2);
+}
+
+/* ---- dropout: word e of the run's stream decides over element e ---- */
+
+static void dropout(const cpu_stage *stage, const cpu_task *task)
+{
+    const act_plan *plan = stage->data;
+    const struct tmb_program *p = task->program;
+    const double least = (double)plan->attr->rate * 0x1p32;
+    const float keep = 1 - plan->attr->rate;
+    const int64_t first = task->row * plan->count, end = first + plan->count;
+    const float *x = tmb__cpu_at(stage, task, 0);
+    float *y = tmb__cpu_at(stage, task, 1);
+    uint32_t words[256];
+
+    for (int64_t from = first / 4 * 4; from < end; from += 256) {
+        const int64_t to = end - from < 256 ? end : from + 256;
+
+        p->host.random(task->run->seed, task->run->step, plan->attr->id, (uint64_t)from / 4,
+                (to - from + 3) / 4, words);
+        for (int64_t e = from < first ? first : from; e < to; e++)
+            y[e - first] = words[e - from] >= least ? x[e - first] / keep : 0;
+    }
+}
+
+int tmb__cpu_build_DROPOUT(struct tmb_program *p, int op)
+{
+    return add_stage(p, op, dropout, 1);
+}
+
+int tmb__cpu_build_DROPOUT_BWD(struct tmb_program *p, int op)
+{
+    return add_stage(p, op, dropout, 1);
+}

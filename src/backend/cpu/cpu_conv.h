@@ -1,0 +1,28 @@
+/* cpu_conv.h - what the convolution files and their neighbours share */
+#ifndef THIMBLE_BACKEND_CPU_CPU_CONV_H
+#define THIMBLE_BACKEND_CPU_CPU_CONV_H
+
+#include "cpu_dnnl.h"
+
+/* The geometry of an op whose image, kernel and result are tensors x, w and y. */
+cpu_conv tmb__cpu_conv_of(const struct tmb_program *p, const tmb_op *op, int x, int w, int y);
+
+/* Append a stage: total = sum over the groups of `count` floats each. */
+void tmb__cpu_add_group_sum(struct tmb_program *p, int op, int parts, int total, int64_t count);
+
+/* What is left of CONV once y is convolved: the activation, unless `relu` is done or left to a pool. */
+void tmb__cpu_finish_conv(
+        const cpu_stage *stage, const cpu_task *task, float *y, int64_t n, bool relu_done);
+
+/* Few input channels (cpu_thin.c). */
+bool tmb__cpu_thin_fits(const cpu_conv *conv);
+int tmb__cpu_thin_forward(struct tmb_program *p, int op, const cpu_conv *conv);
+int tmb__cpu_thin_back_weights(struct tmb_program *p, int op, const cpu_conv *conv);
+
+/* Winograd (cpu_wino.c). */
+bool tmb__cpu_wino_fits(const cpu_conv *conv);
+int tmb__cpu_wino_forward(struct tmb_program *p, int op, const cpu_conv *conv);
+int tmb__cpu_wino_back_data(struct tmb_program *p, int op, const cpu_conv *conv);
+int tmb__cpu_wino_back_weights(struct tmb_program *p, int op, const cpu_conv *conv);
+
+#endif

@@ -1,0 +1,100 @@
+/* cpu_fuse.c - pairs of ops that are done in one pass
+ *
+ * 1. ReLU and maximum pool change places, so that ReLU works on a quarter of the numbers.
+ * 2. The gradient of that pair: where the pool's result is positive, dy goes to the winner. The result
+ *    before pooling is then read by nobody and never leaves the core's cache.
+ * 3. In front of a convolution of few channels both are done row by row, see cpu_thin.c.
+ * 4. The gradient of batch normalisation with ReLU reads y itself instead of a masked dy. */
+#include "cpu_conv.h"
+
+static bool plain_act(const struct tmb_program *p, int tensor)
+{
+    return tensor >= 0 && p->tensors[tensor].role == TMB_ROLE_ACT;
+}
+
+/* The op that reads `tensor` as its input number `slot`, is of this kind and is the first; or -1. */
+static int reader(const struct tmb_program *p, int tensor, tmb_op_kind kind, int slot)
+{
+    for (int op = 0; op < p->n_ops; op++) {
+        if (p->ops[op].kind == kind && p->ops[op].in[slot] == tensor) return op;
+    }
+    return -1;
+}
+
+int tmb__cpu_mask_after_pool(const struct tmb_program *p, int pool_bwd, int *mask)
+{
+    const tmb_op *back = &p->ops[pool_bwd];
+    const int dx = back->out[0], act = reader(p, dx, TMB_OP_ACT_BWD, 0);
+    const int pool = back->in[1] < 0 ? -1 : tmb__cpu_writer(p, back->in[1], pool_bwd);
+
+    if (act < 0 || pool < 0 || !back->attr.max || p->ops[pool].kind != TMB_OP_POOL) return -1;
+    if (back->attr.kernel[0] * back->attr.kernel[1] > 255) return -1; /* `where` holds no bytes */
+    if (p->ops[act].attr.act != TMB_RELU || p->ops[act].in[1] != p->ops[pool].in[0]) return -1;
+    if (!plain_act(p, dx) || tmb__cpu_readers(p, dx) != 1) return -1;
+    *mask = p->ops[pool].out[0];
+    return act;
+}
+
+int tmb__cpu_relu_taker(const struct tmb_program *p, int op)
+{
+    const int y = p->ops[op].out[0], pool = reader(p, y, TMB_OP_POOL, 0);
+    const int act = reader(p, y, TMB_OP_ACT_BWD, 1);
+    int readers = 1, mask;
+
+    if (p->ops[op].kind != TMB_OP_CONV && p->ops[op].kind != TMB_OP_BN) return -1;
+    if (p->ops[op].attr.act != TMB_RELU || pool < 0 || !p->ops[pool].attr.max) return -1;
+    if (act >= 0) { /* it must not need y either */
+        const int back = tmb__cpu_writer(p, p->ops[act].in[0], act);
+
+        if (back < 0 || p->ops[back].kind != TMB_OP_POOL_BWD) return -1;
+        if (tmb__cpu_mask_after_pool(p, back, &mask) != act) return -1;
+        readers++;
+    }
+    return plain_act(p, y) && tmb__cpu_readers(p, y) == readers ? pool : -1;
+}
+
+int tmb__cpu_mask_before_bn(const struct tmb_program *p, int bn_bwd)
+{
+    const int dy = p->ops[bn_bwd].in[0], act = tmb__cpu_writer(p, dy, bn_bwd);
+
+    if (act < 0 || p->ops[act].kind != TMB_OP_ACT_BWD || p->ops[act].attr.act != TMB_RELU) return -1;
+    return plain_act(p, dy) && tmb__cpu_readers(p, dy) == 1 ? act : -1;
+}
+
+bool tmb__cpu_masks_bn(const struct tmb_program *p, int act)
+{
+    const int bn = reader(p, p->ops[act].out[0], TMB_OP_BN_BWD, 0);
+
+    return !p->fused[act] && bn > act && tmb__cpu_mask_before_bn(p, bn) == act;
+}
+
+bool tmb__cpu_is_2x2(const tmb_op *pool)
+{
+    const tmb_attr *a = &pool->attr;
+
+    return a->kernel[0] == 2 && a->kernel[1] == 2 && a->stride[0] == 2 && a->stride[1] == 2 && a->pad[0] == 0
+            && a->pad[1] == 0 && a->pad[2] == 0 && a->pad[3] == 0;
+}
+
+/* Only the gradient of a thin convolution's kernel reads what pool, then ReLU, hand back. */
+int tmb__cpu_pool_in_weights(const struct tmb_program *p, int weights)
+{
+    const tmb_op *o = &p->ops[weights];
+    const int act = tmb__cpu_writer(p, o->in[1], weights);
+    const int back = act < 0 ? -1 : tmb__cpu_writer(p, p->ops[act].in[0], act);
+    cpu_conv conv;
+    int mask;
+
+    if (back < 0 || p->ops[back].kind != TMB_OP_POOL_BWD || p->ops[act].kind != TMB_OP_ACT_BWD) return -1;
+    conv = tmb__cpu_conv_of(p, o, o->in[0], o->out[0], o->in[1]);
+    if (!tmb__cpu_thin_fits(&conv) || !tmb__cpu_is_2x2(&p->ops[back])) return -1;
+    if (tmb__cpu_mask_after_pool(p, back, &mask) != act) return -1;
+    return plain_act(p, o->in[1]) && tmb__cpu_readers(p, o->in[1]) == 1 ? back : -1;
+}
+
+bool tmb__cpu_left_to_weights(const struct tmb_program *p, int pool_bwd, int act)
+{
+    const int weights = reader(p, p->ops[act].out[0], TMB_OP_CONV_BWD_WEIGHTS, 1);
+
+    return weights >= 0 && tmb__cpu_pool_in_weights(p, weights) == pool_bwd;
+}

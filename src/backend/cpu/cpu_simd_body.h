@@ -1,0 +1,607 @@
+/* cpu_simd_body.h - the kernels of cpu_simd.h; included once for each instruction set
+ *
+ * Plain loops that the compiler vectorises at -O3: the innermost one runs over channels or elements, has
+ * no order to keep and no branch. NaN: ReLU is x > 0 ? x : 0 x, so that a NaN stays one and a diverged
+ * step is seen. */
+#include "cpu_simd.h"
+#include "cpu_vec.h"
+
+#include <math.h>
+
+TMB_INLINE float rectify(float x)
+{
+    return x > 0 ? x : 0 * x;
+}
+
+/* ---- element by element ---- */
+
+static void relu(const float *x, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = rectify(x[i]);
+}
+
+static void relu_bwd(const float *dy, const float *y, float *dx, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        dx[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+static void bias(const float *b, int64_t rows, int64_t c, bool with_relu, float *y)
+{
+    for (int64_t r = 0; r < rows; r++, y += c) {
+        if (with_relu) {
+            for (int64_t i = 0; i < c; i++)
+                y[i] = rectify(y[i] + b[i]);
+        } else {
+            for (int64_t i = 0; i < c; i++)
+                y[i] += b[i];
+        }
+    }
+}
+
+static void add(const float *const *x, int n_x, bool with_relu, float *y, int64_t n)
+{
+    const float *a = x[0], *b = x[1];
+
+    if (n_x == 2 && with_relu) {
+        for (int64_t i = 0; i < n; i++)
+            y[i] = rectify(a[i] + b[i]);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        y[i] = a[i] + b[i];
+    for (int k = 2; k < n_x; k++) {
+        const float *more = x[k];
+
+        for (int64_t i = 0; i < n; i++)
+            y[i] += more[i];
+    }
+    if (with_relu) relu(y, y, n);
+}
+
+static void scale(const float *x, float factor, float offset, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] * factor + offset;
+}
+
+static void ema(const float *w, float keep, float take, float *average, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        average[i] = keep * average[i] + take * w[i];
+}
+
+/* ---- sums ---- */
+
+/* y = part 0 + part 1 + .., block by block so that y stays in L1. */
+static void sum_parts(const float *parts, int n_parts, int64_t stride, float *y, int64_t n)
+{
+    for (int64_t from = 0; from < n; from += 1024) {
+        const int64_t size = n - from < 1024 ? n - from : 1024;
+
+        if (parts != y) memcpy(y + from, parts + from, (size_t)size * sizeof *y);
+        for (int k = 1; k < n_parts; k++) {
+            const float *restrict part = parts + k * stride + from;
+            float *restrict to = y + from;
+
+            for (int64_t i = 0; i < size; i++)
+                to[i] += part[i];
+        }
+    }
+}
+
+/* What a column's value adds to one or two sums. `kind` is a constant wherever this is inlined. */
+typedef enum sum_kind { SUM_X, SUM_SQUARE, SUM_DY, SUM_DY_MASKED } sum_kind;
+
+typedef struct column_job {
+    const float *x, *dy, *y, *mean, *rstd;
+    int64_t rows, c;
+} column_job;
+
+TMB_INLINE vec masked(vec dy, vec y)
+{
+    return (vec)((ivec)dy & (y > vec_all(0)));
+}
+
+/* Sums over all rows of 16 columns from column j; four sums in turn shorten the chain of additions. */
+TMB_INLINE void sum_columns(const column_job *s, int64_t j, sum_kind kind, vec out[2])
+{
+    const vec mean = kind == SUM_X ? vec_all(0) : vec_load(s->mean + j);
+    const vec rstd = kind >= SUM_DY ? vec_load(s->rstd + j) : vec_all(0);
+    vec one[4] = {vec_all(0), vec_all(0), vec_all(0), vec_all(0)};
+    vec two[4] = {vec_all(0), vec_all(0), vec_all(0), vec_all(0)};
+
+    for (int64_t r = 0; r < s->rows; r += 4) {
+        TMB_UNROLL(4)
+        for (int k = 0; k < 4; k++) {
+            const int64_t at = (r + k) * s->c + j;
+            vec x, dy;
+
+            if (r + k >= s->rows) continue;
+            x = vec_load(s->x + at);
+            if (kind == SUM_X) one[k] += x;
+            if (kind == SUM_SQUARE) one[k] += (x - mean) * (x - mean);
+            if (kind < SUM_DY) continue;
+            dy = vec_load(s->dy + at);
+            if (kind == SUM_DY_MASKED) dy = masked(dy, vec_load(s->y + at));
+            one[k] += dy;
+            two[k] += dy * ((x - mean) * rstd);
+        }
+    }
+    out[0] = (one[0] + one[1]) + (one[2] + one[3]);
+    out[1] = (two[0] + two[1]) + (two[2] + two[3]);
+}
+
+/* The same for one column of the rest. */
+TMB_INLINE void sum_column(const column_job *s, int64_t j, sum_kind kind, float out[2])
+{
+    out[0] = out[1] = 0;
+    for (int64_t r = 0; r < s->rows; r++) {
+        const int64_t at = r * s->c + j;
+        float dy;
+
+        if (kind == SUM_X) out[0] += s->x[at];
+        if (kind == SUM_SQUARE) out[0] += (s->x[at] - s->mean[j]) * (s->x[at] - s->mean[j]);
+        if (kind < SUM_DY) continue;
+        dy = kind == SUM_DY_MASKED && !(s->y[at] > 0) ? 0 : s->dy[at];
+        out[0] += dy;
+        out[1] += dy * ((s->x[at] - s->mean[j]) * s->rstd[j]);
+    }
+}
+
+TMB_INLINE void all_columns(const column_job *s, sum_kind kind, float *one, float *two)
+{
+    int64_t j = 0;
+
+    for (; j + VEC <= s->c; j += VEC) {
+        vec sums[2];
+
+        sum_columns(s, j, kind, sums);
+        vec_store(one + j, sums[0]);
+        if (two) vec_store(two + j, sums[1]);
+    }
+    for (; j < s->c; j++) {
+        float sums[2];
+
+        sum_column(s, j, kind, sums);
+        one[j] = sums[0];
+        if (two) two[j] = sums[1];
+    }
+}
+
+static void column_sums(const float *x, int64_t rows, int64_t c, float *sums)
+{
+    const column_job job = {.x = x, .rows = rows, .c = c};
+
+    all_columns(&job, SUM_X, sums, NULL);
+}
+
+/* In two passes: the second is free of the cancellation that a sum of squares suffers from. */
+static void moments(const float *x, int64_t rows, int64_t c, float *mean, float *squares)
+{
+    const column_job job = {.x = x, .mean = mean, .rows = rows, .c = c};
+
+    column_sums(x, rows, c, mean);
+    for (int64_t j = 0; j < c; j++)
+        mean[j] /= (float)rows;
+    all_columns(&job, SUM_SQUARE, squares, NULL);
+}
+
+static void bn_sums(const cpu_bn_bwd *s, const float *dy, const float *x, float *plain, float *slope)
+{
+    const column_job job = {
+            .x = x, .dy = dy, .y = s->y, .mean = s->mean, .rstd = s->rstd, .rows = s->rows, .c = s->c};
+
+    if (s->y)
+        all_columns(&job, SUM_DY_MASKED, plain, slope);
+    else
+        all_columns(&job, SUM_DY, plain, slope);
+}
+
+static double squares(const float *x, int64_t n)
+{
+    double total = 0;
+
+    for (int64_t from = 0; from < n; from += 1024) {
+        const int64_t to = n - from < 1024 ? n : from + 1024;
+        float lanes[VEC] = {0};
+        int64_t i = from;
+
+        for (; i + VEC <= to; i += VEC) {
+            for (int k = 0; k < VEC; k++)
+                lanes[k] += x[i + k] * x[i + k];
+        }
+        for (; i < to; i++)
+            total += (double)x[i] * x[i];
+        for (int k = 0; k < VEC; k++)
+            total += lanes[k];
+    }
+    return total;
+}
+
+/* ---- batch normalisation ---- */
+
+static void bn(const cpu_bn *s, const float *x, float *y)
+{
+    const float *restrict mean = s->mean, *restrict factor = s->scale, *restrict shift = s->shift;
+    const int64_t c = s->c;
+
+    for (int64_t r = 0; r < s->rows; r++, x += c, y += c) {
+        if (s->relu) {
+            for (int64_t j = 0; j < c; j++)
+                y[j] = rectify((x[j] - mean[j]) * factor[j] + shift[j]);
+        } else {
+            for (int64_t j = 0; j < c; j++)
+                y[j] = (x[j] - mean[j]) * factor[j] + shift[j];
+        }
+    }
+}
+
+static void bn_bwd(const cpu_bn_bwd *s, const float *dy, const float *x, float *dx)
+{
+    const float *restrict mean = s->mean, *restrict factor = s->scale;
+    const float *restrict shift = s->shift, *restrict slope = s->slope, *y = s->y;
+    const int64_t c = s->c;
+
+    for (int64_t r = 0; r < s->rows; r++, x += c, dy += c, dx += c) {
+        if (s->y) {
+            for (int64_t j = 0; j < c; j++) {
+                const float d = y[j] > 0 ? dy[j] : 0;
+
+                dx[j] = factor[j] * (d - shift[j] - (x[j] - mean[j]) * slope[j]);
+            }
+            y += c;
+        } else {
+            for (int64_t j = 0; j < c; j++)
+                dx[j] = factor[j] * (dy[j] - shift[j] - (x[j] - mean[j]) * slope[j]);
+        }
+    }
+}
+
+/* ---- pooling ---- */
+
+typedef struct span {
+    int64_t from, to; /* kernel positions that lie inside */
+} span;
+
+static span inside(int64_t start, int64_t kernel, int64_t size)
+{
+    return (span){start < 0 ? -start : 0, start + kernel > size ? size - start : kernel};
+}
+
+/* The window of output (oy, ox) on x: where it starts, and what of it lies inside. */
+typedef struct window_at {
+    int64_t iy, ix;
+    span rows, columns;
+} window_at;
+
+static window_at find_window(const cpu_window *s, int64_t o)
+{
+    const int64_t iy = o / s->ow * s->sh - s->pad_top, ix = o % s->ow * s->sw - s->pad_left;
+
+    return (window_at){iy, ix, inside(iy, s->kh, s->h), inside(ix, s->kw, s->w)};
+}
+
+/* Maximum and winner's place of channels j .. j + n - 1. */
+static void max_of(const cpu_window *s, const window_at *at, const float *x, int64_t j, vec *best, ivec *place)
+{
+    const int64_t n = s->c - j;
+    bool first = true;
+
+    for (int64_t ky = at->rows.from; ky < at->rows.to; ky++) {
+        for (int64_t kx = at->columns.from; kx < at->columns.to; kx++) {
+            const vec v = vec_load_n(x + ((at->iy + ky) * s->w + at->ix + kx) * s->c + j, n);
+            const ivec k = ivec_all((int32_t)(ky * s->kw + kx)), larger = v > *best;
+
+            *place = first ? k : ivec_pick(larger, k, *place);
+            *best = first ? v : vec_pick(larger, v, *best);
+            first = false;
+        }
+    }
+}
+
+static void pool_max_any(const cpu_window *s, const float *x, float *y, uint8_t *where, bool with_relu)
+{
+    for (int64_t o = 0; o < s->oh * s->ow; o++, y += s->c) {
+        const window_at at = find_window(s, o);
+
+        for (int64_t j = 0; j < s->c; j += VEC) {
+            vec best = vec_all(0);
+            ivec place = ivec_all(0);
+
+            max_of(s, &at, x, j, &best, &place);
+            vec_store_n(y + j, with_relu ? vec_rectify(best) : best, s->c - j);
+            if (where) vec_store_bytes(where + o * s->c + j, place, s->c - j);
+        }
+    }
+}
+
+/* The usual case: windows of 2 x 2, side by side, no padding. `relu` and `mark` are constants where this
+ * is inlined. */
+TMB_INLINE void max_2x2(const cpu_window *s, const float *x, float *y, uint8_t *where, const bool with_relu,
+        const bool mark)
+{
+    const int64_t c = s->c, line = s->w * c;
+
+    for (int64_t oy = 0; oy < s->oh; oy++) {
+        const float *p = x + oy * 2 * line;
+
+        for (int64_t ox = 0; ox < s->ow; ox++, p += 2 * c, y += c, where += mark ? c : 0) {
+            for (int64_t j = 0; j < c; j += VEC) {
+                const int64_t n = c - j;
+                const vec p0 = vec_load_n(p + j, n), p1 = vec_load_n(p + c + j, n);
+                const vec p2 = vec_load_n(p + line + j, n), p3 = vec_load_n(p + line + c + j, n);
+                const vec a = vec_pick(p1 > p0, p1, p0), b = vec_pick(p2 > a, p2, a);
+                const vec best = vec_pick(p3 > b, p3, b);
+
+                vec_store_n(y + j, with_relu ? vec_rectify(best) : best, n);
+                if (mark) {
+                    const ivec one = ivec_all(1) & (p1 > p0);
+                    const ivec two = ivec_pick(p2 > a, ivec_all(2), one);
+
+                    vec_store_bytes(where + j, ivec_pick(p3 > b, ivec_all(3), two), n);
+                }
+            }
+        }
+    }
+}
+
+static bool is_2x2(const cpu_window *s)
+{
+    return s->kh == 2 && s->kw == 2 && s->sh == 2 && s->sw == 2 && s->pad_top == 0 && s->pad_left == 0
+            && 2 * s->oh <= s->h && 2 * s->ow <= s->w;
+}
+
+static void pool_max(const cpu_window *s, const float *x, float *y, uint8_t *where, bool with_relu)
+{
+    if (!is_2x2(s))
+        pool_max_any(s, x, y, where, with_relu);
+    else if (where && with_relu)
+        max_2x2(s, x, y, where, true, true);
+    else if (where)
+        max_2x2(s, x, y, where, false, true);
+    else
+        max_2x2(s, x, y, where, with_relu, false);
+}
+
+/* dy, or 0 where the pool's result y (if given) is not positive. */
+TMB_INLINE vec pooled_gradient(const float *dy, const float *y, int64_t n)
+{
+    const vec d = vec_load_n(dy, n);
+
+    return y ? masked(d, vec_load_n(y, n)) : d;
+}
+
+static void pool_max_bwd_2x2(
+        const cpu_window *s, const float *dy, const uint8_t *where, const float *y, float *dx)
+{
+    const int64_t c = s->c, line = s->w * c;
+
+    for (int64_t o = 0; o < s->oh * s->ow; o++) {
+        float *p = dx + o / s->ow * 2 * line + o % s->ow * 2 * c;
+
+        for (int64_t j = 0; j < c; j += VEC) {
+            const int64_t at = o * c + j, n = c - j;
+            const ivec d = (ivec)pooled_gradient(dy + at, y ? y + at : NULL, n);
+            const ivec place = vec_load_bytes(where + at, n);
+
+            vec_store_n(p + j, (vec)(d & (place == 0)), n);
+            vec_store_n(p + c + j, (vec)(d & (place == 1)), n);
+            vec_store_n(p + line + j, (vec)(d & (place == 2)), n);
+            vec_store_n(p + line + c + j, (vec)(d & (place == 3)), n);
+        }
+    }
+    for (int64_t iy = 0; iy < s->h; iy++) { /* what no window covers */
+        const int64_t from = iy < 2 * s->oh ? 2 * s->ow : 0;
+
+        memset(dx + iy * line + from * c, 0, (size_t)((s->w - from) * c) * sizeof *dx);
+    }
+}
+
+static void pool_max_bwd_any(
+        const cpu_window *s, const float *dy, const uint8_t *where, const float *y, float *dx)
+{
+    memset(dx, 0, (size_t)(s->h * s->w * s->c) * sizeof *dx);
+    for (int64_t o = 0; o < s->oh * s->ow; o++) {
+        const window_at win = find_window(s, o);
+
+        for (int64_t j = 0; j < s->c; j += VEC) {
+            const int64_t at = o * s->c + j, n = s->c - j;
+            const ivec d = (ivec)pooled_gradient(dy + at, y ? y + at : NULL, n);
+            const ivec place = vec_load_bytes(where + at, n);
+
+            for (int64_t k = win.rows.from * s->kw; k < win.rows.to * s->kw; k++) {
+                float *p = dx + ((win.iy + k / s->kw) * s->w + win.ix + k % s->kw) * s->c + j;
+
+                if (k % s->kw < win.columns.from || k % s->kw >= win.columns.to) continue;
+                vec_store_n(p, vec_load_n(p, n) + (vec)(d & (place == (int32_t)k)), n);
+            }
+        }
+    }
+}
+
+static void pool_max_bwd(
+        const cpu_window *s, const float *dy, const uint8_t *where, const float *y, float *dx)
+{
+    if (is_2x2(s))
+        pool_max_bwd_2x2(s, dy, where, y, dx);
+    else
+        pool_max_bwd_any(s, dy, where, y, dx);
+}
+
+static void pool_mean(const cpu_window *s, const float *x, float *y)
+{
+    const int64_t c = s->c;
+
+    for (int64_t o = 0; o < s->oh * s->ow; o++, y += c) {
+        const window_at at = find_window(s, o);
+        const span rows = at.rows, columns = at.columns;
+        const float n = (float)((rows.to - rows.from) * (columns.to - columns.from));
+
+        memset(y, 0, (size_t)c * sizeof *y);
+        for (int64_t ky = rows.from; ky < rows.to; ky++) {
+            for (int64_t kx = columns.from; kx < columns.to; kx++) {
+                const float *restrict p = x + ((at.iy + ky) * s->w + at.ix + kx) * c;
+
+                for (int64_t j = 0; j < c; j++)
+                    y[j] += p[j];
+            }
+        }
+        for (int64_t j = 0; j < c; j++)
+            y[j] /= n;
+    }
+}
+
+static void pool_mean_bwd(const cpu_window *s, const float *dy, float *dx)
+{
+    const int64_t c = s->c;
+
+    memset(dx, 0, (size_t)(s->h * s->w * c) * sizeof *dx);
+    for (int64_t o = 0; o < s->oh * s->ow; o++, dy += c) {
+        const window_at at = find_window(s, o);
+        const span rows = at.rows, columns = at.columns;
+        const float n = (float)((rows.to - rows.from) * (columns.to - columns.from));
+
+        for (int64_t ky = rows.from; ky < rows.to; ky++) {
+            for (int64_t kx = columns.from; kx < columns.to; kx++) {
+                float *restrict p = dx + ((at.iy + ky) * s->w + at.ix + kx) * c;
+
+                for (int64_t j = 0; j < c; j++)
+                    p[j] += dy[j] / n;
+            }
+        }
+    }
+}
+
+/* ---- optimizer steps ---- */
+
+static void sgd(const cpu_step *s)
+{
+    const float rate = s->lr * s->clip, momentum = s->momentum, decay = s->decay;
+    const float *restrict g = s->g;
+    float *restrict w = s->w, *restrict v = s->m;
+
+    if (!v) {
+        for (int64_t i = 0; i < s->n; i++)
+            w[i] = w[i] * decay - rate * g[i];
+    } else if (s->nesterov) {
+        for (int64_t i = 0; i < s->n; i++) {
+            v[i] = momentum * v[i] - rate * g[i];
+            w[i] = w[i] * decay + (momentum * v[i] - rate * g[i]);
+        }
+    } else {
+        for (int64_t i = 0; i < s->n; i++) {
+            v[i] = momentum * v[i] - rate * g[i];
+            w[i] = w[i] * decay + v[i];
+        }
+    }
+}
+
+/* lr g / rms, where `mean` is 0 unless centered. */
+TMB_INLINE float rms_move(const cpu_step *s, float g, float square, float mean, bool outside)
+{
+    const float difference = square - mean * mean, variance = difference > 0 ? difference : 0;
+
+    return s->lr * g / (outside ? sqrtf(variance) + s->eps : sqrtf(variance + s->eps));
+}
+
+static void rmsprop_plain(const cpu_step *s)
+{
+    const cpu_step k = *s;
+    const float rest = 1 - k.rho;
+    const float *restrict g = k.g;
+    float *restrict w = k.w, *restrict v = k.v;
+
+    if (k.eps_outside) {
+        for (int64_t i = 0; i < k.n; i++) {
+            const float ge = k.clip * g[i];
+
+            v[i] = k.rho * v[i] + rest * (ge * ge);
+            w[i] = w[i] * k.decay - rms_move(&k, ge, v[i], 0, true);
+        }
+        return;
+    }
+    for (int64_t i = 0; i < k.n; i++) {
+        const float ge = k.clip * g[i];
+
+        v[i] = k.rho * v[i] + rest * (ge * ge);
+        w[i] = w[i] * k.decay - rms_move(&k, ge, v[i], 0, false);
+    }
+}
+
+static void rmsprop(const cpu_step *s)
+{
+    const cpu_step k = *s;
+
+    if (!k.m && !k.centre) {
+        rmsprop_plain(s);
+        return;
+    }
+    for (int64_t i = 0; i < k.n; i++) {
+        const float ge = k.clip * k.g[i], square = k.rho * k.v[i] + (1 - k.rho) * (ge * ge);
+        const float mean = k.centre ? k.rho * k.centre[i] + (1 - k.rho) * ge : 0;
+        float move = rms_move(&k, ge, square, mean, k.eps_outside);
+
+        if (k.m) move += k.momentum * k.m[i];
+        k.v[i] = square;
+        if (k.centre) k.centre[i] = mean;
+        if (k.m) k.m[i] = move;
+        k.w[i] = k.w[i] * k.decay - move;
+    }
+}
+
+/* lr already holds the correction of the first steps. */
+static void adam(const cpu_step *s)
+{
+    const cpu_step k = *s;
+    const float *restrict g = k.g;
+    float *restrict w = k.w, *restrict m = k.m, *restrict v = k.v;
+
+    if (k.vmax) {
+        for (int64_t i = 0; i < k.n; i++) {
+            const float ge = k.clip * g[i];
+
+            m[i] += (ge - m[i]) * (1 - k.beta1);
+            v[i] += (ge * ge - v[i]) * (1 - k.beta2);
+            k.vmax[i] = v[i] > k.vmax[i] ? v[i] : k.vmax[i];
+            w[i] = w[i] * k.decay - k.lr * m[i] / (sqrtf(k.vmax[i]) + k.eps);
+        }
+        return;
+    }
+    for (int64_t i = 0; i < k.n; i++) {
+        const float ge = k.clip * g[i];
+
+        m[i] += (ge - m[i]) * (1 - k.beta1);
+        v[i] += (ge * ge - v[i]) * (1 - k.beta2);
+        w[i] = w[i] * k.decay - k.lr * m[i] / (sqrtf(v[i]) + k.eps);
+    }
+}
+
+const cpu_simd SIMD_TABLE = {
+        .name = SIMD_NAME,
+        .pool_max = pool_max,
+        .pool_max_bwd = pool_max_bwd,
+        .pool_mean = pool_mean,
+        .pool_mean_bwd = pool_mean_bwd,
+        .relu = relu,
+        .bias = bias,
+        .relu_bwd = relu_bwd,
+        .add = add,
+        .scale = scale,
+        .sum_parts = sum_parts,
+        .column_sums = column_sums,
+        .moments = moments,
+        .bn = bn,
+        .bn_sums = bn_sums,
+        .bn_bwd = bn_bwd,
+        .squares = squares,
+        .sgd = sgd,
+        .rmsprop = rmsprop,
+        .adam = adam,
+        .ema = ema,
+        .gemm = SIMD_GEMM,
+        .wino = SIMD_WINO,
+        .wino_weights = SIMD_WINO_WEIGHTS,
+        .wino_pack = SIMD_WINO_PACK,
+};

@@ -1,0 +1,102 @@
+/* cpu_vec.h - vectors of 16 floats, in the compilers' common extension
+ *
+ * One AVX-512 register, two of AVX2, four of SSE: the compiler splits them. Loads and stores go through
+ * memcpy, which becomes one unaligned move. */
+#ifndef THIMBLE_BACKEND_CPU_CPU_VEC_H
+#define THIMBLE_BACKEND_CPU_CPU_VEC_H
+
+#include <stdint.h>
+#include <string.h>
+
+enum { VEC = 16 };
+
+typedef float vec __attribute__((vector_size(64)));
+typedef int32_t ivec __attribute__((vector_size(64)));
+typedef uint8_t bytes __attribute__((vector_size(16)));
+
+#define TMB_INLINE    static inline __attribute__((always_inline))
+#define TMB_UNROLL(n) _Pragma(TMB_TEXT(GCC unroll n))
+#define TMB_TEXT(x)   #x
+
+TMB_INLINE vec vec_load(const float *p)
+{
+    vec v;
+
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+TMB_INLINE void vec_store(float *p, vec v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+TMB_INLINE vec vec_all(float x)
+{
+    return (vec){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+
+/* The first n of 16 lanes, n being 16 nearly always; lanes that are not loaded are 0. */
+TMB_INLINE vec vec_load_n(const float *p, int64_t n)
+{
+    vec v = {0};
+
+    if (n >= VEC) return vec_load(p);
+    memcpy(&v, p, (size_t)n * sizeof *p);
+    return v;
+}
+
+TMB_INLINE void vec_store_n(float *p, vec v, int64_t n)
+{
+    if (n >= VEC)
+        vec_store(p, v);
+    else
+        memcpy(p, &v, (size_t)n * sizeof *p);
+}
+
+TMB_INLINE ivec vec_load_bytes(const uint8_t *p, int64_t n)
+{
+    bytes b = {0};
+
+    if (n >= VEC)
+        memcpy(&b, p, sizeof b);
+    else
+        memcpy(&b, p, (size_t)n);
+    return __builtin_convertvector(b, ivec);
+}
+
+TMB_INLINE void vec_store_bytes(uint8_t *p, ivec v, int64_t n)
+{
+    const bytes b = __builtin_convertvector(v, bytes);
+
+    if (n >= VEC)
+        memcpy(p, &b, sizeof b);
+    else
+        memcpy(p, &b, (size_t)n);
+}
+
+/* Lanes of a where the mask is set, of b elsewhere. */
+TMB_INLINE vec vec_pick(ivec mask, vec a, vec b)
+{
+    return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
+}
+
+TMB_INLINE ivec ivec_pick(ivec mask, ivec a, ivec b)
+{
+    return (mask & a) | (~mask & b);
+}
+
+TMB_INLINE ivec ivec_all(int32_t x)
+{
+    return (ivec){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+
+/* ReLU that lets a NaN through: 0 x where x is not positive. */
+TMB_INLINE vec vec_rectify(vec x)
+{
+    const vec zero = vec_all(0);
+
+    return vec_pick(x > zero, x, zero * x);
+}
+
+#endif

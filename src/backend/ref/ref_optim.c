@@ -1,0 +1,140 @@
+/* ref_optim.c - gradient norm, optimizer steps, weight averages
+ *
+ * Updates as Keras 3 writes them (keras/src/optimizers). Every optimizer op works on one parameter
+ * w! and its gradient g of the same shape, and on slots of that shape. In order:
+ *
+ *   0. `norm`, if there, is not finite: nothing is touched, so that a diverged step never
+ *      reaches the weights or the slots.
+ *   1. lr = run.lr * lr_scale; weight decay, decoupled: w -= lr * weight_decay * w.
+ *   2. clip > 0: g * min(1, clip / norm); norm must be there. With the norm of all gradients
+ *      this is Keras' global_clipnorm.
+ *   3. the update.
+ *
+ * Attributes of all: lr_scale, weight_decay, clip. Arithmetic in double, stored in f32. */
+#include "ref.h"
+
+#include <math.h>
+
+/* GRAD_NORM: norm (1) = square root of the sum of g^2 over every GRAD tensor of the list. */
+void tmb__ref_grad_norm(const ref_call *call)
+{
+    double sum = 0;
+
+    for (int i = 0; i < call->n_grads; i++) {
+        for (int64_t e = 0; e < call->grads[i].count; e++)
+            sum += (double)call->grads[i].data[e] * call->grads[i].data[e];
+    }
+    call->out[0].data[0] = (float)sqrt(sum);
+}
+
+/* Rules 0 to 2 for one op. */
+typedef struct rules {
+    bool skip;
+    double lr, decay, clip; /* decay: factor on w; clip: factor on g */
+} rules;
+
+static rules rules_of(const ref_call *call, const ref_view *norm)
+{
+    const tmb_attr *attr = call->attr;
+    rules s = {.lr = (double)call->run->lr * attr->lr_scale, .clip = 1};
+
+    s.skip = norm->data && !isfinite(norm->data[0]);
+    s.decay = 1 - s.lr * attr->weight_decay;
+    if (attr->clip > 0 && norm->data && norm->data[0] > attr->clip)
+        s.clip = (double)attr->clip / norm->data[0];
+    return s;
+}
+
+/* SGD: without v: w -= lr g. With v! (momentum m): v = m v - lr g; w += v, or with nesterov
+ * w += m v - lr g (the new v). Attributes: momentum, nesterov. */
+void tmb__ref_sgd(const ref_call *call)
+{
+    const ref_view *w = &call->in[0], *g = &call->in[1], *v = &call->in[2];
+    const rules s = rules_of(call, &call->in[3]);
+    const double m = call->attr->momentum;
+
+    for (int64_t e = 0; !s.skip && e < w->count; e++) {
+        const double down = s.lr * s.clip * g->data[e];
+        double move = -down;
+
+        if (v->data) {
+            const double velocity = m * v->data[e] - down;
+
+            v->data[e] = (float)velocity;
+            move = call->attr->nesterov ? m * velocity - down : velocity;
+        }
+        w->data[e] = (float)(w->data[e] * s.decay + move);
+    }
+}
+
+/* The root that RMSPROP divides by: of a, or a - centre^2 if centered, with eps inside (Keras 3),
+ * or outside (eps_outside; Keras 1 and 2.0). A difference that rounding made negative is 0. */
+static double rms(const tmb_attr *attr, double a, double centre)
+{
+    const double variance = a - centre * centre;
+    const double square = variance > 0 ? variance : 0;
+
+    return attr->eps_outside ? sqrt(square) + attr->eps : sqrt(square + attr->eps);
+}
+
+/* RMSPROP: a! = rho a + (1 - rho) g^2; centered: centre! = rho centre + (1 - rho) g; move = lr g /
+ * rms; with m!: m = momentum m + move, w -= m; without: w -= move.
+ * Attributes: rho, eps, eps_outside, momentum (if m is there), centered (if centre is there). */
+void tmb__ref_rmsprop(const ref_call *call)
+{
+    const ref_view *w = &call->in[0], *g = &call->in[1], *a = &call->in[2];
+    const ref_view *m = &call->in[3], *centre = &call->in[4];
+    const rules s = rules_of(call, &call->in[5]);
+    const double rho = call->attr->rho;
+
+    for (int64_t e = 0; !s.skip && e < w->count; e++) {
+        const double ge = s.clip * g->data[e], square = rho * a->data[e] + (1 - rho) * ge * ge;
+        const double mean = centre->data ? rho * centre->data[e] + (1 - rho) * ge : 0;
+        double move = s.lr * ge / rms(call->attr, square, mean);
+
+        if (m->data) move += (double)call->attr->momentum * m->data[e];
+        a->data[e] = (float)square;
+        if (centre->data) centre->data[e] = (float)mean;
+        if (m->data) m->data[e] = (float)move;
+        w->data[e] = (float)(w->data[e] * s.decay - move);
+    }
+}
+
+/* ADAM: t = run.step + 1, lr_t = lr sqrt(1 - beta2^t) / (1 - beta1^t), m! += (g - m) (1 - beta1),
+ * v! += (g^2 - v) (1 - beta2), vmax! = max(vmax, v); w -= lr_t m / (sqrt(v) + eps), by vmax with
+ * amsgrad. Attributes: beta1, beta2, eps, amsgrad (if vmax is there). With weight_decay: AdamW. */
+void tmb__ref_adam(const ref_call *call)
+{
+    const ref_view *w = &call->in[0], *g = &call->in[1], *m = &call->in[2], *v = &call->in[3];
+    const ref_view *vmax = &call->in[4];
+    const rules s = rules_of(call, &call->in[5]);
+    const double b1 = call->attr->beta1, b2 = call->attr->beta2, t = (double)call->run->step + 1;
+    const double lr = s.lr * sqrt(1 - pow(b2, t)) / (1 - pow(b1, t));
+
+    for (int64_t e = 0; !s.skip && e < w->count; e++) {
+        const double ge = s.clip * g->data[e];
+        const double mean = m->data[e] + (ge - m->data[e]) * (1 - b1);
+        double square = v->data[e] + (ge * ge - v->data[e]) * (1 - b2);
+
+        m->data[e] = (float)mean;
+        v->data[e] = (float)square;
+        if (vmax->data) {
+            square = fmax(vmax->data[e], square);
+            vmax->data[e] = (float)square;
+        }
+        w->data[e] = (float)(w->data[e] * s.decay - lr * mean / (sqrt(square) + call->attr->eps));
+    }
+}
+
+/* EMA: average! = d average + (1 - d) w with d = decay, or min(decay, (1 + step) / (10 + step))
+ * with warm_up, step = run.step. Attributes: decay, warm_up. */
+void tmb__ref_ema(const ref_call *call)
+{
+    const ref_view *w = &call->in[0], *average = &call->in[1];
+    const double step = (double)call->run->step, early = (1 + step) / (10 + step);
+    double d = call->attr->decay;
+
+    if (call->attr->warm_up && early < d) d = early;
+    for (int64_t e = 0; e < w->count; e++)
+        average->data[e] = (float)(d * average->data[e] + (1 - d) * w->data[e]);
+}

@@ -1,0 +1,54 @@
+/* data.h - door of data: data sets, augmentation, and the one way from a photo to a net's input */
+#ifndef THIMBLE_DATA_DATA_H
+#define THIMBLE_DATA_DATA_H
+
+#include "image/image.h"
+#include "tensor/tensor.h"
+#include <thimble/data.h>
+
+/* The random transform of one sample, keras.md 1.3: for the output -> input map. */
+typedef struct tmb__transform {
+    double theta, tx, ty, shear, zx, zy; /* degrees (shear: radians in KERAS2016), pixels */
+    bool flip_h, flip_v;
+    double channel_shift[3]; /* equal but in KERAS2016; NAN: none */
+    double brightness;       /* NAN: none */
+    double crop[4]; /* y, x, height, width as shares of the kept photo; height 0: its middle,
+                                as validation takes it */
+    double gain[3], contrast, saturation; /* 1: none */
+    double erase[4];                      /* y, x, height, width as shares; height 0: none */
+} tmb__transform;
+
+/* Draw the transform of `sample` in `epoch` for an output of h x w. */
+void tmb__transform_draw(tmb__transform *out, const tmb_augment *augment, uint64_t seed,
+        int64_t epoch, int64_t sample, int h, int w);
+
+void tmb__transform_none(tmb__transform *out); /* changes nothing */
+
+/* Apply it to a kept photo -> (h, w, c) floats, input = pixel * scale + offset. A photo smaller than
+ * h x w is stretched to it. */
+void tmb__transform_apply(const tmb__transform *transform, const tmb_augment *augment,
+        const tmb_image *photo, float *dst, int h, int w, const tmb_preprocess *pre);
+
+/* The 2x3 map of keras.md 1.4 from output to input coordinates; false if it is the identity. */
+bool tmb__transform_map(
+        const tmb__transform *transform, tmb_preset preset, int h, int w, double m[6]);
+
+/* A decoded photo -> the net's input, no randomness: the road of validation, predict and serve.
+ * `kept` gets the photo at the size it is kept (reused between calls; tmb_image_free). */
+int tmb__preprocess_shrink(
+        const tmb_preprocess *pre, tmb__resizer *rs, const tmb_image *photo, tmb_image *kept);
+void tmb__preprocess_run(
+        const tmb_preprocess *pre, const tmb_image *kept, bool mirrored, float *dst);
+int tmb__preprocess_check(const tmb_preprocess *pre);
+
+/* Both steps before it: the file's bytes, or the file at `path`, decoded as training decodes it, -> the
+ * kept photo. Of `limits` (NULL: the defaults) partial, max_pixels and max_bytes count. */
+int tmb__preprocess_decode(const tmb_preprocess *pre, tmb__resizer *rs, const tmb__bytes *file,
+        const tmb_image_opts *limits, tmb_image *kept, tmb_image_info *info);
+int tmb__preprocess_read(const tmb_preprocess *pre, tmb__resizer *rs, const char *path,
+        const tmb_image_opts *limits, tmb_image *kept, tmb_image_info *info);
+
+/* The options of an open data set, every default filled in; `classes` and `preprocess` are NULL. */
+const tmb_images_opts *tmb__images_opts(const tmb_images *images);
+
+#endif

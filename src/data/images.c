@@ -1,0 +1,494 @@
+/* images.c - opens a data set: options, classes, parts, copies, the scan; and answers about it
+ *
+ *   listing (all parts) -> wanted classes -> split where none is given -> copies -> the part asked for
+ *   -> every photo read once -> fingerprint
+ *
+ * The split is drawn before any photo is decoded, so that opening the training and the validation part
+ * one after the other cuts the same data set in the same place. */
+#include "data/images.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MAX_BATCH = 65536 };
+
+/* What the steps of opening hand on. */
+typedef struct opening {
+    const char *path;
+    const char *const *wanted; /* NULL: the classes found */
+    tmb__listing list;
+    int64_t *first; /* copies; NULL: not looked for */
+    tmb__pool *pool;
+} opening;
+
+/* ---- options ---- */
+
+static int fill_preprocess(tmb_preprocess *pre, const tmb_images_opts *opts)
+{
+    const bool keras = opts->augment.preset != TMB_PRESET_CORRECT;
+
+    if (opts->preprocess) {
+        *pre = *opts->preprocess;
+    } else {
+        *pre = (tmb_preprocess){.size = {opts->size[0], opts->size[1]},
+                .channels = opts->channels ? opts->channels : 3,
+                .filter = opts->filter ? opts->filter
+                        : keras        ? TMB_NEAREST
+                                       : TMB_BILINEAR,
+                .fit = opts->fit,
+                .ignore_exif = keras};
+        for (int k = 0; k < 3; k++)
+            pre->scale[k] = opts->rescale != 0 ? opts->rescale : 1;
+    }
+    if (!pre->filter) pre->filter = TMB_BILINEAR;
+    return tmb__preprocess_check(pre);
+}
+
+static int check_opts(const tmb_images_opts *opts)
+{
+    if (opts->batch < 1 || opts->batch > MAX_BATCH)
+        return tmb__fail(TMB_EINVAL, "batch size: %d, expected 1 to %d", opts->batch, MAX_BATCH);
+    if ((int)opts->part < 0 || opts->part > TMB_TEST)
+        return tmb__fail(TMB_EINVAL, "part: number %d is unknown", (int)opts->part);
+    if ((int)opts->bad < 0 || opts->bad > TMB_BAD_USE)
+        return tmb__fail(TMB_EINVAL, "bad images: number %d is unknown", (int)opts->bad);
+    if (!(opts->val_split > 0 && opts->val_split < 1)) {
+        return tmb__fail(TMB_EINVAL, "validation share: %g, expected more than 0 and less than 1",
+                (double)opts->val_split);
+    }
+    if (!(opts->bad_limit > 0 && opts->bad_limit <= 1)) {
+        return tmb__fail(
+                TMB_EINVAL, "limit of bad images: %g, expected 0 to 1", (double)opts->bad_limit);
+    }
+    if (opts->cache_bytes < 0 || opts->max_pixels < 0)
+        return tmb__fail(TMB_EINVAL, "cache_bytes and max_pixels: expected 0 or more");
+    return tmb__augment_check(&opts->augment);
+}
+
+static int fill_opts(tmb_images *images, const tmb_images_opts *opts)
+{
+    tmb_images_opts *own = &images->opts;
+
+    *own = *opts;
+    if (!own->batch) own->batch = 32;
+    if (own->val_split == 0) own->val_split = 0.2F;
+    if (own->bad_limit == 0) own->bad_limit = 0.05F;
+    if (own->cache_bytes == 0) own->cache_bytes = (int64_t)1 << 30;
+    own->classes = NULL;
+    own->preprocess = NULL;
+    TMB_TRY(check_opts(own));
+    TMB_TRY(fill_preprocess(&images->pre, opts));
+    images->random = tmb__augment_any(&own->augment);
+    return 0;
+}
+
+/* ---- listing ---- */
+
+static bool is_table(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot && strcasecmp(dot, ".csv") == 0;
+}
+
+static int list_all(opening *o)
+{
+    switch (tmb__file_exists(o->path)) {
+    case 0:
+        tmb__fail(TMB_EDATA, "%s: No such file or folder", tmb__printable(o->path));
+        return TMB_EDATA;
+    case 2:
+        return tmb__list_folder(&o->list, o->path, o->wanted != NULL);
+    default:
+        if (is_table(o->path)) return tmb__list_csv(&o->list, o->path);
+        tmb__fail(TMB_EDATA, "%s: not a directory", tmb__printable(o->path));
+        tmb__hint("expected a folder of class folders, or a table whose name ends in .csv");
+        return TMB_EDATA;
+    }
+}
+
+/* ---- classes ---- */
+
+static int copy_names(tmb_images *images, const char *const *names, int n)
+{
+    images->names = tmb__calloc((size_t)n + 1, sizeof *images->names);
+    if (!images->names) return TMB_ENOMEM;
+    for (int i = 0; i < n; i++) {
+        images->names[i] = tmb__strdup(names[i]);
+        if (!images->names[i]) return TMB_ENOMEM;
+        images->n_classes++;
+    }
+    return 0;
+}
+
+static int wanted_label(const tmb_images *images, const char *name)
+{
+    for (int i = 0; i < images->n_classes; i++) {
+        if (strcmp(images->names[i], name) == 0) return i;
+    }
+    return -1;
+}
+
+/* Labels from the listing's order to the wanted one; photos of other classes get -1. */
+static int apply_wanted(tmb_images *images, opening *o)
+{
+    int n = 0, *label;
+
+    while (o->wanted[n])
+        n++;
+    TMB_TRY(copy_names(images, o->wanted, n));
+    label = tmb__calloc((size_t)o->list.n_names, sizeof *label);
+    if (!label) return TMB_ENOMEM;
+    for (int i = 0; i < o->list.n_names; i++)
+        label[i] = wanted_label(images, o->list.names[i]);
+    for (int64_t i = 0; i < o->list.n; i++)
+        o->list.samples[i].label = label[o->list.samples[i].label];
+    n = 0;
+    for (int i = 0; i < o->list.n_names && n == 0; i++) {
+        if (label[i] >= 0) continue;
+        n = tmb__notices_add(&images->notices, TMB_NOTICE_IGNORED, o->list.names[i],
+                "left out: not one of the wanted classes");
+    }
+    tmb__free(label);
+    return n;
+}
+
+/* Names that a person, or another file system, would take for the same. */
+static int warn_alike(tmb_images *images)
+{
+    for (int i = 0; i < images->n_classes; i++) {
+        for (int k = 0; k < i; k++) {
+            if (strcasecmp(images->names[i], images->names[k]) != 0) continue;
+            TMB_TRY(tmb__notices_add(&images->notices, TMB_NOTICE_WARNING, images->names[i],
+                    "two classes whose names differ only in capitals; the other is %s",
+                    tmb__printable(images->names[k])));
+        }
+    }
+    return 0;
+}
+
+static int name_classes(tmb_images *images, opening *o)
+{
+    if (o->wanted) {
+        TMB_TRY(apply_wanted(images, o));
+    } else {
+        TMB_TRY(copy_names(images, (const char *const *)o->list.names, o->list.n_names));
+    }
+    if (images->n_classes >= 2) return warn_alike(images);
+    return tmb__fail(TMB_EDATA, "%s: found %d class%s, expected at least two classes",
+            tmb__printable(o->path), images->n_classes, images->n_classes == 1 ? "" : "es");
+}
+
+/* ---- parts ---- */
+
+/* Drop the photos without a wanted class, those of the part `not`, and if `only` is not TMB_ALL those
+ * of any other part than that. */
+static void keep_samples(tmb__listing *list, tmb_part only, tmb_part not )
+{
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < list->n; i++) {
+        const tmb__sample *sample = &list->samples[i];
+        const bool in_part = only == TMB_ALL || sample->part == only;
+
+        if (sample->label >= 0 && in_part && (not == TMB_ALL || sample->part != not )) {
+            list->samples[n++] = *sample;
+        } else {
+            tmb__free(sample->path);
+        }
+    }
+    list->n = n;
+}
+
+static int find_copies(opening *o)
+{
+    o->first = tmb__calloc((size_t)o->list.n, sizeof *o->first);
+    if (!o->first) return TMB_ENOMEM;
+    return tmb__copies_find(o->first, o->list.samples, o->list.n, o->pool);
+}
+
+/* Without a validation part of its own, the data set is cut; its test part stays out of that. What is
+ * noticed about copies is said once, when the training part is opened. */
+static int cut_parts(tmb_images *images, opening *o)
+{
+    const tmb_images_opts *opts = &images->opts;
+
+    keep_samples(&o->list, TMB_ALL, TMB_TEST);
+    for (int64_t i = 0; i < o->list.n; i++)
+        o->list.samples[i].part = TMB_ALL;
+    TMB_TRY(find_copies(o));
+    TMB_TRY(tmb__split_draw(o->list.samples, o->list.n, o->first, images->n_classes, images->names,
+            (double)opts->val_split, opts->seed));
+    if (opts->part == TMB_VALIDATION) return 0;
+    return tmb__copies_report(&images->notices, o->list.samples, o->list.n, o->first);
+}
+
+/* The data set says itself what belongs to the part. Opening the training part leaves the search for
+ * copies to the parts that are measured on. */
+static int take_part(tmb_images *images, opening *o)
+{
+    const tmb_part part = images->opts.part;
+
+    if (part != TMB_ALL && !o->list.has_part[part]) {
+        tmb__fail(TMB_EDATA, "%s: no %s part", tmb__printable(o->path), tmb__part_name(part));
+        tmb__hint("expected a folder %s/, or a split column with that word", tmb__part_name(part));
+        return TMB_EDATA;
+    }
+    keep_samples(&o->list, TMB_ALL, TMB_ALL);
+    if (part == TMB_TRAIN) return 0;
+    TMB_TRY(find_copies(o));
+    return tmb__copies_report(&images->notices, o->list.samples, o->list.n, o->first);
+}
+
+static int check_counts(tmb_images *images, const opening *o)
+{
+    int64_t *count = tmb__calloc((size_t)images->n_classes, sizeof *count);
+    const char *part = images->opts.part ? tmb__part_name(images->opts.part) : "the data set";
+    int status = 0;
+
+    if (!count) return TMB_ENOMEM;
+    for (int64_t i = 0; i < o->list.n; i++)
+        count[o->list.samples[i].label]++;
+    for (int k = 0; k < images->n_classes && status == 0; k++) {
+        if (count[k] > 0 || images->opts.allow_empty_class) continue;
+        status = tmb__fail(TMB_EDATA, "%s: class \"%s\" has 0 images in %s",
+                tmb__printable(o->path), tmb__printable(images->names[k]), part);
+        tmb__hint("remove the class, or go on without its photos: --allow-empty-class");
+    }
+    tmb__free(count);
+    if (status == 0 && o->list.n == 0)
+        status = tmb__fail(TMB_EDATA, "%s: 0 images in %s", tmb__printable(o->path), part);
+    return status;
+}
+
+static int choose_part(tmb_images *images, opening *o)
+{
+    const tmb_part part = images->opts.part;
+    const bool cut =
+            (part == TMB_TRAIN || part == TMB_VALIDATION) && !o->list.has_part[TMB_VALIDATION];
+
+    TMB_TRY(cut ? cut_parts(images, o) : take_part(images, o));
+    keep_samples(&o->list, part, TMB_ALL);
+    TMB_TRY(check_counts(images, o));
+    if (!images->opts.shuffle || o->list.n >= images->opts.batch) return 0;
+    return tmb__notices_add(&images->notices, TMB_NOTICE_WARNING, o->path,
+            "%lld images are fewer than one batch of %d", (long long)o->list.n, images->opts.batch);
+}
+
+/* ---- fingerprint ---- */
+
+static int compare_keys(const void *a, const void *b)
+{
+    const tmb__sample *x = *(const tmb__sample *const *)a, *y = *(const tmb__sample *const *)b;
+
+    return strcmp(x->path + x->key, y->path + y->key);
+}
+
+static void add_number(tmb__sha256 *sha, int64_t value)
+{
+    uint8_t bytes[8];
+
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)((uint64_t)value >> 8 * i);
+    tmb__sha256_add(sha, bytes, sizeof bytes);
+}
+
+static int take_fingerprint(tmb_images *images)
+{
+    const tmb__sample **sorted = tmb__calloc((size_t)images->n, sizeof *sorted);
+    tmb__sha256 sha;
+
+    if (!sorted) return TMB_ENOMEM;
+    for (int64_t i = 0; i < images->n; i++)
+        sorted[i] = &images->samples[i];
+    qsort(sorted, (size_t)images->n, sizeof *sorted, compare_keys);
+    tmb__sha256_start(&sha);
+    for (int64_t i = 0; i < images->n; i++) {
+        const char *key = sorted[i]->path + sorted[i]->key;
+
+        tmb__sha256_add(&sha, key, strlen(key) + 1);
+        add_number(&sha, sorted[i]->label);
+        add_number(&sha, sorted[i]->size);
+    }
+    tmb__sha256_end(&sha, images->fingerprint);
+    tmb__free(sorted);
+    return 0;
+}
+
+/* ---- the door ---- */
+
+static int open_images(tmb_images *images, opening *o)
+{
+    TMB_TRY(tmb__pool_new(&o->pool, images->opts.threads));
+    images->root = tmb__strdup(o->path);
+    if (!images->root) return TMB_ENOMEM;
+    TMB_TRY(list_all(o));
+    TMB_TRY(name_classes(images, o));
+    TMB_TRY(choose_part(images, o));
+    images->samples = o->list.samples;
+    images->n = o->list.n;
+    o->list.samples = NULL;
+    o->list.n = 0;
+    TMB_TRY(tmb__store_new(images));
+    TMB_TRY(tmb__scan(images, o->pool));
+    return take_fingerprint(images);
+}
+
+int tmb_images_open(tmb_images **out, const char *path, const tmb_images_opts *opts)
+{
+    opening o = {.path = path, .wanted = opts ? opts->classes : NULL};
+    tmb_images *images;
+    int status;
+
+    if (!out) return tmb__fail(TMB_EINVAL, "tmb_images_open: out is NULL");
+    *out = NULL;
+    if (!path || !path[0] || !opts)
+        return tmb__fail(TMB_EINVAL, "tmb_images_open: path and opts are required");
+    images = tmb__calloc(1, sizeof *images);
+    if (!images) return TMB_ENOMEM;
+    o.list.notices = &images->notices;
+    status = fill_opts(images, opts);
+    if (status == 0) status = open_images(images, &o);
+    tmb__listing_free(&o.list);
+    tmb__free(o.first);
+    tmb__pool_free(o.pool);
+    if (status < 0) {
+        tmb_images_free(images);
+        return status;
+    }
+    *out = images;
+    return 0;
+}
+
+void tmb_images_free(tmb_images *images)
+{
+    if (!images) return;
+    tmb__loader_free(images->loader);
+    for (int64_t i = 0; i < images->n; i++)
+        tmb__free(images->samples[i].path);
+    for (int i = 0; i < images->n_classes; i++)
+        tmb__free(images->names[i]);
+    tmb__free(images->samples);
+    tmb__free(images->names);
+    tmb__free(images->root);
+    tmb__free(images->store);
+    tmb__notices_free(&images->notices);
+    tmb__scratch_free(&images->scratch);
+    tmb__free(images);
+}
+
+int64_t tmb_images_count(const tmb_images *images)
+{
+    return images->n;
+}
+
+int tmb_images_batch(const tmb_images *images)
+{
+    return images->opts.batch;
+}
+
+int tmb_images_classes(const tmb_images *images)
+{
+    return images->n_classes;
+}
+
+const char *tmb_images_class_name(const tmb_images *images, int label)
+{
+    return label >= 0 && label < images->n_classes ? images->names[label] : NULL;
+}
+
+static const tmb__sample *sample_at(const tmb_images *images, int64_t index)
+{
+    return index >= 0 && index < images->n ? &images->samples[index] : NULL;
+}
+
+const char *tmb_images_path(const tmb_images *images, int64_t index)
+{
+    const tmb__sample *sample = sample_at(images, index);
+
+    return sample ? sample->path : NULL;
+}
+
+const char *tmb_images_key(const tmb_images *images, int64_t index)
+{
+    const tmb__sample *sample = sample_at(images, index);
+
+    return sample ? sample->path + sample->key : NULL;
+}
+
+int tmb_images_label(const tmb_images *images, int64_t index)
+{
+    const tmb__sample *sample = sample_at(images, index);
+
+    return sample ? sample->label : -1;
+}
+
+const tmb_preprocess *tmb_images_preprocess(const tmb_images *images)
+{
+    return &images->pre;
+}
+
+const tmb_images_opts *tmb__images_opts(const tmb_images *images)
+{
+    return &images->opts;
+}
+
+const uint8_t *tmb_images_fingerprint(const tmb_images *images)
+{
+    return images->fingerprint;
+}
+
+int64_t tmb_images_notices(const tmb_images *images)
+{
+    return images->notices.n;
+}
+
+const tmb_notice *tmb_images_notice(const tmb_images *images, int64_t i)
+{
+    return i >= 0 && i < images->notices.n ? images->notices.items[i] : NULL;
+}
+
+/* ---- batches ---- */
+
+static int check_place(const char *what, int64_t value, int64_t end)
+{
+    if (value >= 0 && value < end) return 0;
+    return tmb__fail(
+            TMB_EINVAL, "%s: %lld, expected 0 to %lld", what, (long long)value, (long long)end - 1);
+}
+
+int tmb_images_epoch(tmb_images *images, int64_t epoch, int64_t first)
+{
+    const int64_t batches = (images->n + images->opts.batch - 1) / images->opts.batch;
+
+    TMB_TRY(check_place("epoch", epoch, (int64_t)1 << 48));
+    TMB_TRY(check_place("first batch", first, batches + 1));
+    if (!images->loader) TMB_TRY(tmb__loader_new(&images->loader, images));
+    return tmb__loader_epoch(images->loader, epoch, first);
+}
+
+int tmb_images_next(tmb_images *images, tmb_batch *out)
+{
+    *out = (tmb_batch){0};
+    if (!images->loader) return tmb__fail(TMB_EINVAL, "tmb_images_next: no epoch has begun");
+    return tmb__loader_next(images->loader, out);
+}
+
+int tmb_images_sample(tmb_images *images, int64_t index, int64_t epoch, float *x)
+{
+    TMB_TRY(check_place("photo", index, images->n));
+    return tmb__store_sample(images, index, epoch, &images->scratch, x);
+}
+
+int tmb_images_photo(tmb_images *images, int64_t index, tmb_image *out)
+{
+    tmb_image kept;
+
+    *out = (tmb_image){0};
+    TMB_TRY(check_place("photo", index, images->n));
+    TMB_TRY(tmb__store_get(images, index, &images->scratch, &kept));
+    TMB_TRY(tmb__image_new(out, kept.height, kept.width, kept.channels));
+    memcpy(out->pixels, kept.pixels, images->photo_bytes);
+    return 0;
+}

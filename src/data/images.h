@@ -1,0 +1,129 @@
+/* images.h - what the files of data share: a data set while it is listed, and once it is open */
+#ifndef THIMBLE_DATA_IMAGES_H
+#define THIMBLE_DATA_IMAGES_H
+
+#include "data/data.h"
+
+/* One photo of a data set. */
+typedef struct tmb__sample {
+    char *path;    /* as it can be opened; owned */
+    int64_t size;  /* bytes of the file, -1 where that cannot be told */
+    int64_t slot;  /* place among the kept photos, -1: decoded at each use */
+    int32_t label; /* -1: of a class that is not wanted */
+    uint32_t key;  /* the key is path + key */
+    tmb_part part; /* TMB_ALL: the data set does not say */
+} tmb__sample;
+
+typedef struct tmb__notices {
+    tmb_notice **items; /* each one block, so that borrowed ones stay where they are */
+    int64_t n, cap;
+} tmb__notices;
+
+/* `path` is made printable; the text is as it is. */
+int tmb__notices_add(tmb__notices *notices, tmb_notice_kind kind, const char *path, const char *fmt,
+        ...) TMB_PRINTF(4, 5);
+void tmb__notices_free(tmb__notices *notices);
+
+/* What a folder or a CSV names, in the order of its classes, before anything is read. */
+typedef struct tmb__listing {
+    tmb__sample *samples; /* owned, with their paths */
+    int64_t n, cap;
+    char **names; /* classes, byte-wise sorted; owned */
+    int n_names, cap_names;
+    bool has_part[4]; /* the data set itself has this tmb_part */
+    tmb__notices *notices;
+} tmb__listing;
+
+/* `path` belongs to the listing from now on, also when this fails. */
+int tmb__listing_add(tmb__listing *list, char *path, size_t key, int label, tmb_part part);
+/* Add a class; sort them once all are there and forget doubles; then names have labels. */
+int tmb__listing_name(tmb__listing *list, const char *name);
+void tmb__listing_sort_names(tmb__listing *list);
+int tmb__listing_label(const tmb__listing *list, const char *name);
+void tmb__listing_free(tmb__listing *list);
+
+/* dir.c and csv.c: fill `list` from the data set at `path`. `any_classes`: one will do, and the parts
+ * of the data set may differ in theirs. */
+int tmb__list_folder(tmb__listing *list, const char *path, bool any_classes);
+int tmb__list_csv(tmb__listing *list, const char *path);
+/* `text` has a NUL after `size` bytes and is changed. */
+int tmb__list_csv_text(tmb__listing *list, const char *path, char *text, size_t size);
+/* TMB_TRAIN for "train" and so on, TMB_ALL for any other name. */
+tmb_part tmb__part_named(const char *name);
+const char *tmb__part_name(tmb_part part);
+
+/* copies.c: first[i] is the first sample with the same bytes as sample i, or i. */
+int tmb__copies_find(int64_t *first, const tmb__sample *samples, int64_t n, tmb__pool *pool);
+/* Say what is the same within a part, on both sides of the split, and under two labels. */
+int tmb__copies_report(
+        tmb__notices *notices, const tmb__sample *samples, int64_t n, const int64_t *first);
+
+/* split.c: give every sample a part, `share` of each class to validation. */
+int tmb__split_draw(tmb__sample *samples, int64_t n, const int64_t *first, int n_classes,
+        char *const *names, double share, uint64_t seed);
+
+/* order.c: the order of an epoch. */
+void tmb__order_fill(int64_t *order, int64_t n, const tmb_images_opts *opts, int64_t epoch);
+
+/* A thread's own buffers. */
+typedef struct tmb__scratch {
+    tmb__resizer resizer;
+    tmb_image kept;
+} tmb__scratch;
+void tmb__scratch_free(tmb__scratch *scratch);
+
+typedef struct tmb__loader tmb__loader;
+
+struct tmb_images {
+    tmb_images_opts opts; /* every default filled in; classes and preprocess NULL */
+    tmb_preprocess pre;
+    bool random; /* the augmentation changes anything */
+    char *root;
+    tmb__sample *samples;
+    int64_t n;
+    char **names; /* classes */
+    int n_classes;
+    tmb__notices notices;
+    uint8_t fingerprint[32];
+    /* Kept photos, each keep_h x keep_w x channels, in slots of photo_bytes. */
+    uint8_t *store;
+    int keep_h, keep_w;
+    size_t photo_bytes;
+    tmb__scratch scratch; /* for calls outside the loader */
+    tmb__loader *loader;  /* made by the first epoch */
+};
+
+/* scan.c: read every photo once, keep what fits, drop the bad ones. */
+int tmb__scan(tmb_images *images, tmb__pool *pool);
+
+/* store.c: memory for as many kept photos as allowed, and getting one. `view` borrows from the store
+ * or from `scratch`. */
+int tmb__store_new(tmb_images *images);
+tmb_image tmb__store_slot(const tmb_images *images, int64_t slot);
+int tmb__store_get(const tmb_images *images, int64_t index, tmb__scratch *scratch, tmb_image *view);
+/* The limits that this data set's photos are decoded under. */
+tmb_image_opts tmb__store_limits(const tmb_images *images);
+/* One sample as the net sees it in `epoch` -> (h, w, c). */
+int tmb__store_sample(
+        const tmb_images *images, int64_t index, int64_t epoch, tmb__scratch *scratch, float *x);
+
+/* preprocess.c: height and width of the kept photo; and the pixels from (y, x) on, mirrored or not,
+ * times scale plus shift, as floats. */
+void tmb__preprocess_keep(const tmb_preprocess *pre, int *h, int *w);
+void tmb__photo_copy(const tmb_image *photo, int y, int x, bool flip_h, bool flip_v, float *dst,
+        int h, int w, const float *scale, const float *shift);
+/* Scale and offset by the photo's channels (the options have them by the net's). */
+void tmb__preprocess_scale(const tmb_preprocess *pre, float scale[3], float shift[3]);
+void tmb__swap_red_blue(float *x, int64_t pixels);
+
+/* augment.c */
+int tmb__augment_check(const tmb_augment *augment);
+bool tmb__augment_any(const tmb_augment *augment);
+
+/* loader.c */
+int tmb__loader_new(tmb__loader **out, tmb_images *images);
+void tmb__loader_free(tmb__loader *loader);
+int tmb__loader_epoch(tmb__loader *loader, int64_t epoch, int64_t first);
+int tmb__loader_next(tmb__loader *loader, tmb_batch *out);
+
+#endif

@@ -1,0 +1,82 @@
+/* format.h - door of format: bytes <-> named tensors; knows no layer
+ *
+ * Readers take hostile files: every size is checked against the bytes there before memory is taken. */
+#ifndef THIMBLE_FORMAT_FORMAT_H
+#define THIMBLE_FORMAT_FORMAT_H
+
+#include "tensor/tensor.h"
+
+/* A list of named tensors. The arrays' data are owned by the list if `owns` is set. */
+typedef struct tmb__named {
+    char *name;
+    tmb__array array;
+} tmb__named;
+typedef struct tmb__tensors {
+    tmb__named *items;
+    int64_t n, cap;
+    bool owns;
+    void *backing; /* file content that the arrays point into, freed with the list; may be NULL */
+    const tmb__named **sorted; /* index by name, good while n_sorted == n */
+    int64_t n_sorted;
+} tmb__tensors;
+/* Append a tensor; the name is copied, the data borrowed. */
+int tmb__tensors_add(tmb__tensors *list, const char *name, const tmb__array *array);
+const tmb__array *tmb__tensors_find(
+        const tmb__tensors *list, const char *name); /* NULL: not there */
+/* Sort the index by name, which makes finding fast; TMB_EMODEL if a name is there twice. */
+int tmb__tensors_index(tmb__tensors *list, const char *what);
+void tmb__tensors_free(tmb__tensors *list);
+
+/* What a file seems to be by its first bytes, "an HTML page, ..."; NULL if it cannot be told. */
+const char *tmb__file_kind(const uint8_t *bytes, size_t size);
+
+/* ---- JSON (json_text.c): jansson's values, for those who include <jansson.h> ---- */
+
+struct json_t;
+/* Strict: at most 16 MiB, 64 levels and 2 Mi values, no key twice. `out` is freed by json_decref. */
+int tmb__json_parse(struct json_t **out, const char *text, size_t size, const char *what);
+/* Append a value as compact text; or a string in quotes (TMB_EINVAL if it is not UTF-8). */
+int tmb__json_text(tmb__strbuf *sb, const struct json_t *json);
+int tmb__json_quote(tmb__strbuf *sb, const char *text);
+
+/* ---- NumPy (npy.c, npz.c) ---- */
+
+/* One .npy: versions 1 to 3, either byte order, Fortran order turned; objects (pickles) refused. The
+ * data are owned by caller: tmb__free. `what` names the file in messages. */
+int tmb__npy_parse(tmb__array *out, const uint8_t *bytes, size_t size, const char *what);
+int tmb__npy_read(tmb__array *out, const char *path);
+int tmb__npy_write(const tmb__array *array, const char *path);
+/* The bytes before the data of a .npy, appended to `sb`; TMB_EINVAL for bfloat16, which NumPy lacks. */
+int tmb__npy_header(tmb__strbuf *sb, const tmb__array *array);
+/* A zip of .npy files, stored or deflated; a name is the member's without ".npy". */
+int tmb__npz_read(tmb__tensors *out, const char *path);
+int tmb__npz_parse(tmb__tensors *out, const uint8_t *bytes, size_t size, const char *what);
+int tmb__npz_write(const tmb__tensors *list, const char *path);
+
+/* ---- pack (pack.c): Thimble's own container, docs/formats.md ---- */
+
+/* Magic, version, JSON header, tensors at multiples of 64, trailer with length and SHA-256. */
+typedef struct tmb__pack {
+    char *json;           /* the header's "meta" part, NUL-terminated; owned */
+    tmb__tensors tensors; /* owned */
+} tmb__pack;
+/* TMB_EMODEL says what is wrong; any one changed bit is found. */
+int tmb__pack_read(tmb__pack *out, const char *path);
+/* The tensors point into `bytes`, which must be aligned to 8 and outlive the pack. */
+int tmb__pack_parse(tmb__pack *out, uint8_t *bytes, size_t size, const char *what);
+/* `json` is an object; TMB_EINVAL if the reader would refuse what it or `tensors` ask for. */
+int tmb__pack_write(const char *path, const char *json, const tmb__tensors *tensors);
+void tmb__pack_free(tmb__pack *pack);
+
+/* ---- Keras' legacy .h5 (h5_write.c): writing only ---- */
+
+/* One layer's group: weight names as Keras spells them ("conv2d/kernel:0") and their values. */
+typedef struct tmb__h5_layer {
+    const char *name;
+    const char *const *weight_names;
+    const tmb__array *weights;
+    int n_weights;
+} tmb__h5_layer;
+int tmb__h5_write_weights(const char *path, const tmb__h5_layer *layers, int n_layers);
+
+#endif

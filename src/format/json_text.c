@@ -1,0 +1,100 @@
+/* json_text.c - strict, bounded JSON on top of jansson
+ *
+ * jansson refuses NaN, trailing commas, invalid UTF-8 and, asked to, keys that are there twice. It
+ * allows a depth of 2048 and as many values as fit, so the text is counted before it is parsed: an
+ * empty object takes 3 bytes of text and a hundred times that in memory. */
+#include "format/format.h"
+
+#include <jansson.h>
+#include <string.h>
+
+enum { DEPTH_LIMIT = 64 };
+
+#define JSON_LIMIT   ((size_t)16 << 20)
+#define VALUES_LIMIT ((size_t)2 << 20)
+
+typedef struct extent {
+    size_t depth, values; /* greatest depth; brackets, commas and colons */
+} extent;
+
+static extent measure(const char *text, size_t size)
+{
+    extent e = {0};
+    size_t depth = 0;
+    bool quoted = false;
+
+    for (size_t i = 0; i < size; i++) {
+        const char c = text[i];
+
+        if (quoted) {
+            i += c == '\\';
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '[' || c == '{') {
+            depth++;
+            e.values++;
+            e.depth = TMB_MAX(e.depth, depth);
+        } else if (c == ']' || c == '}') {
+            depth -= depth > 0;
+        } else {
+            e.values += c == ',' || c == ':';
+        }
+    }
+    return e;
+}
+
+int tmb__json_parse(json_t **out, const char *text, size_t size, const char *what)
+{
+    const extent e = measure(text, TMB_MIN(size, JSON_LIMIT));
+    json_error_t error;
+
+    *out = NULL;
+    if (size > JSON_LIMIT) {
+        return tmb__fail(TMB_EMODEL, "%s: JSON text of %zu bytes, the limit is %zu",
+                tmb__printable(what), size, JSON_LIMIT);
+    }
+    if (e.depth > DEPTH_LIMIT) {
+        return tmb__fail(TMB_EMODEL, "%s: JSON text %zu levels deep, the limit is %d",
+                tmb__printable(what), e.depth, DEPTH_LIMIT);
+    }
+    if (e.values > VALUES_LIMIT) {
+        return tmb__fail(TMB_EMODEL, "%s: JSON text of %zu values, the limit is %zu",
+                tmb__printable(what), e.values, VALUES_LIMIT);
+    }
+    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    if (*out) return 0;
+    if (json_error_code(&error) == json_error_out_of_memory) {
+        return tmb__fail(
+                TMB_ENOMEM, "not enough memory for the JSON text of %s", tmb__printable(what));
+    }
+    return tmb__fail(TMB_EMODEL, "%s: not valid JSON: %s (byte %d)", tmb__printable(what),
+            tmb__printable(error.text), error.position);
+}
+
+static int append(const char *bytes, size_t n, void *user)
+{
+    tmb__strbuf *sb = user;
+
+    tmb__strbuf_bytes(sb, bytes, n);
+    return sb->failed ? -1 : 0;
+}
+
+int tmb__json_text(tmb__strbuf *sb, const json_t *json)
+{
+    if (json_dump_callback(json, append, sb, JSON_COMPACT | JSON_ENCODE_ANY) == 0) return 0;
+    return tmb__fail(TMB_ENOMEM, "not enough memory for JSON text");
+}
+
+int tmb__json_quote(tmb__strbuf *sb, const char *text)
+{
+    json_t *string = json_string(text);
+    int status;
+
+    if (!string) {
+        return tmb__fail(TMB_EINVAL, "\"%s\" is not valid UTF-8", tmb__printable(text));
+    }
+    status = tmb__json_text(sb, string);
+    json_decref(string);
+    return status;
+}

@@ -1,0 +1,36 @@
+/* io.h - door of io: models in files; which tensor is which layer's weight */
+#ifndef THIMBLE_IO_IO_H
+#define THIMBLE_IO_IO_H
+
+#include "format/format.h"
+#include "nn/nn.h"
+#include <thimble/weights.h>
+
+/* What a checkpoint holds beside the model: tensors under "state/" and JSON text on where training
+ * stands. Both may be empty. */
+typedef struct tmb__extra {
+    char *json;           /* owned by whoever filled it */
+    tmb__tensors tensors; /* names without the "state/" */
+} tmb__extra;
+void tmb__extra_free(tmb__extra *extra);
+
+/* Write the model (and `extra`, may be NULL) as one pack; read it back. `goldens`: compute the stored
+ * input/output pairs now (a checkpoint goes without). */
+int tmb__model_write(tmb_model *model, const char *path, const tmb__extra *extra, bool goldens);
+int tmb__model_read(tmb_model **out, tmb__extra *extra, const char *path);
+/* As read, from a pack; `extra` (may be NULL) takes over the pack's backing. */
+int tmb__model_from_pack(tmb_model **out, tmb__extra *extra, tmb__pack *pack, const char *what);
+
+/* The graph as JSON text (owned by caller: tmb__free); and a new net from it, if that has at most `most`
+ * weights: a few bytes of text can ask for any number. */
+int tmb__graph_to_json(char **out, const tmb_model *model);
+int tmb__graph_from_json(tmb_model **out, const char *json, int64_t most, const char *what);
+
+/* Copy tensors "<prefix><layer>/<weight>" into the model: all there, shapes equal, values finite, and no
+ * others with that prefix. Nothing is changed if one of them is refused. */
+int tmb__weights_from_tensors(
+        tmb_model *model, const tmb__tensors *tensors, const char *prefix, const char *what);
+/* The other way; the list borrows the model's arena. TMB_EDIVERGED if a weight is not finite. */
+int tmb__weights_to_tensors(tmb__tensors *list, const tmb_model *model, const char *prefix);
+
+#endif

@@ -1,0 +1,297 @@
+/* weights_file.c - weights alone: named tensors into a net, and a net's weights to .npz and .h5 */
+#include "io/json_get.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CHUNK = 1024, NAME_SIZE = 160 };
+
+/* "weight/conv2d/kernel" */
+static void tensor_name(char name[NAME_SIZE], const char *prefix, const tmb__layer *layer, int i)
+{
+    snprintf(name, NAME_SIZE, "%s%s/%s", prefix, layer->name, layer->weight[i].name);
+}
+
+/* ---- into a net ---- */
+
+/* As tmb__count_nonfinite, for any type of float. */
+static int64_t count_nonfinite(const tmb__array *array, int64_t *first)
+{
+    const int64_t n = tmb__shape_count(&array->shape);
+    const char *data = array->data;
+    float values[CHUNK];
+    int64_t count = 0, at = -1;
+
+    for (int64_t done = 0; done < n; done += CHUNK) {
+        const int64_t part = TMB_MIN(n - done, CHUNK);
+        int64_t here, bad;
+
+        tmb__convert(values, TMB__F32, data + (size_t)done * tmb__dtype_size(array->dtype),
+                array->dtype, part);
+        bad = tmb__count_nonfinite(values, part, &here);
+        if (bad && count == 0) at = done + here;
+        count += bad;
+    }
+    *first = at;
+    return count;
+}
+
+static bool is_float(tmb__dtype dtype)
+{
+    return dtype == TMB__F32 || dtype == TMB__F64 || dtype == TMB__F16 || dtype == TMB__BF16;
+}
+
+static int check_weight(
+        const tmb__array *found, const tmb__weight *weight, const char *name, const char *what)
+{
+    int64_t first, bad;
+
+    if (!found) {
+        return tmb__fail(TMB_EMODEL, "%s: tensor \"%s\" is missing, expected %s",
+                tmb__printable(what), tmb__printable(name), tmb__shape_text(&weight->shape));
+    }
+    if (!is_float(found->dtype)) {
+        return tmb__fail(TMB_EMODEL, "%s: tensor \"%s\" is %s, expected float32",
+                tmb__printable(what), tmb__printable(name), tmb__dtype_name(found->dtype));
+    }
+    if (!tmb__shape_equal(&found->shape, &weight->shape)) {
+        return tmb__fail(TMB_EMODEL, "%s: tensor \"%s\" is %s, expected %s", tmb__printable(what),
+                tmb__printable(name), tmb__shape_text(&found->shape),
+                tmb__shape_text(&weight->shape));
+    }
+    bad = count_nonfinite(found, &first);
+    if (bad == 0) return 0;
+    return tmb__fail(TMB_EMODEL,
+            "%s: tensor \"%s\": %lld of %lld values are not finite, the first at %lld",
+            tmb__printable(what), tmb__printable(name), (long long)bad,
+            (long long)tmb__shape_count(&found->shape), (long long)first);
+}
+
+/* There are more tensors than weights: name one that is nobody's. */
+static int fail_extra(
+        const tmb_model *model, const tmb__tensors *tensors, const char *prefix, const char *what)
+{
+    for (int64_t t = 0; t < tensors->n; t++) {
+        const char *name = tensors->items[t].name;
+        bool known = strncmp(name, prefix, strlen(prefix)) != 0;
+
+        for (int k = 0; k < model->n_layers && !known; k++) {
+            for (int i = 0; i < model->layers[k].n_weights && !known; i++) {
+                char expected[NAME_SIZE];
+
+                tensor_name(expected, prefix, &model->layers[k], i);
+                known = strcmp(name, expected) == 0;
+            }
+        }
+        if (known) continue;
+        return tmb__fail(TMB_EMODEL, "%s: tensor \"%s\" belongs to no layer of the net",
+                tmb__printable(what), tmb__printable(name));
+    }
+    return 0;
+}
+
+static int check_all(
+        const tmb_model *model, const tmb__tensors *tensors, const char *prefix, const char *what)
+{
+    int64_t n_weights = 0, n_tensors = 0;
+
+    for (int k = 0; k < model->n_layers; k++) {
+        const tmb__layer *layer = &model->layers[k];
+
+        for (int i = 0; i < layer->n_weights; i++) {
+            char name[NAME_SIZE];
+
+            tensor_name(name, prefix, layer, i);
+            TMB_TRY(check_weight(tmb__tensors_find(tensors, name), &layer->weight[i], name, what));
+        }
+        n_weights += layer->n_weights;
+    }
+    for (int64_t t = 0; t < tensors->n; t++)
+        n_tensors += strncmp(tensors->items[t].name, prefix, strlen(prefix)) == 0;
+    return n_tensors > n_weights ? fail_extra(model, tensors, prefix, what) : 0;
+}
+
+/* All is checked before the first weight is changed. Stored pairs belong to the old weights. */
+int tmb__weights_from_tensors(
+        tmb_model *model, const tmb__tensors *tensors, const char *prefix, const char *what)
+{
+    TMB_TRY(check_all(model, tensors, prefix, what));
+    for (int k = 0; k < model->n_layers; k++) {
+        const tmb__layer *layer = &model->layers[k];
+
+        for (int i = 0; i < layer->n_weights; i++) {
+            const tmb__array *found;
+            char name[NAME_SIZE];
+
+            tensor_name(name, prefix, layer, i);
+            found = tmb__tensors_find(tensors, name);
+            tmb__convert(model->weights + layer->weight[i].offset, TMB__F32, found->data,
+                    found->dtype, tmb__shape_count(&found->shape));
+        }
+    }
+    tmb__free(model->golden);
+    model->golden = NULL;
+    model->n_golden = 0;
+    tmb__model_touch(model);
+    return 0;
+}
+
+static bool ends_with(const char *text, const char *ending)
+{
+    const size_t n = strlen(text), m = strlen(ending);
+
+    return n >= m && strcmp(text + n - m, ending) == 0;
+}
+
+int tmb_model_load_weights(tmb_model *model, const char *path)
+{
+    tmb__tensors tensors;
+    tmb__pack pack;
+    int status;
+
+    TMB_TRY(tmb_model_check(model));
+    if (!path) return tmb__fail(TMB_EINVAL, "path is NULL");
+    if (ends_with(path, ".npz")) {
+        TMB_TRY(tmb__npz_read(&tensors, path));
+        status = tmb__weights_from_tensors(model, &tensors, "", path);
+        tmb__tensors_free(&tensors);
+        return status;
+    }
+    if (!ends_with(path, ".thimble")) {
+        return tmb__fail(
+                TMB_EINVAL, "%s: weights are read from .thimble and .npz", tmb__printable(path));
+    }
+    TMB_TRY(tmb__pack_read(&pack, path));
+    status = tmb__weights_from_tensors(model, &pack.tensors, "weight/", path);
+    tmb__pack_free(&pack);
+    return status;
+}
+
+/* ---- out of a net ---- */
+
+/* What no reader would take is not written. */
+static int check_finite(const tmb__layer *layer, const tmb__weight *weight, const float *values)
+{
+    const int64_t n = tmb__shape_count(&weight->shape);
+    int64_t first, bad = tmb__count_nonfinite(values, n, &first);
+
+    if (bad == 0) return 0;
+    return tmb__fail(TMB_EDIVERGED,
+            "weight %s/%s: %lld of %lld values are not finite, the first at %lld",
+            tmb__printable(layer->name), weight->name, (long long)bad, (long long)n,
+            (long long)first);
+}
+
+int tmb__weights_to_tensors(tmb__tensors *list, const tmb_model *model, const char *prefix)
+{
+    for (int k = 0; k < model->n_layers; k++) {
+        const tmb__layer *layer = &model->layers[k];
+
+        for (int i = 0; i < layer->n_weights; i++) {
+            const tmb__weight *weight = &layer->weight[i];
+            float *values = model->weights + weight->offset;
+            const tmb__array array = {TMB__F32, weight->shape, values};
+            char name[NAME_SIZE];
+
+            tensor_name(name, prefix, layer, i);
+            TMB_TRY(check_finite(layer, weight, values));
+            TMB_TRY(tmb__tensors_add(list, name, &array));
+        }
+    }
+    return 0;
+}
+
+static int save_npz(const tmb_model *model, const char *path)
+{
+    tmb__tensors list = {0};
+    int status = tmb__weights_to_tensors(&list, model, "");
+
+    if (status == 0) status = tmb__npz_write(&list, path);
+    tmb__tensors_free(&list);
+    return status;
+}
+
+/* What Keras 2 calls a weight: the depthwise kernel has a longer name there. */
+static const char *keras_name(const tmb__layer *layer, int i)
+{
+    const char *name = layer->weight[i].name;
+
+    return layer->kind == TMB__LAYER_DEPTHWISE_CONV2D && strcmp(name, "kernel") == 0
+            ? "depthwise_kernel"
+            : name;
+}
+
+/* A net whose layers each read the one before is a Sequential, which does not list its input. */
+static int first_layer(const tmb_model *model)
+{
+    for (int k = 1; k < model->n_layers; k++) {
+        if (model->layers[k].n_from != 1 || model->layers[k].from[0] != k) return 0;
+    }
+    return 1;
+}
+
+/* The layers as groups; names and arrays are parts of four blocks that the caller frees. */
+typedef struct groups {
+    tmb__h5_layer *layers;
+    char (*texts)[NAME_SIZE];
+    const char **names;
+    tmb__array *arrays;
+} groups;
+
+static int fill_groups(groups *g, const tmb_model *model, int first)
+{
+    size_t at = 0;
+
+    for (int k = first; k < model->n_layers; k++) {
+        const tmb__layer *layer = &model->layers[k];
+
+        g->layers[k - first] =
+                (tmb__h5_layer){layer->name, g->names + at, g->arrays + at, layer->n_weights};
+        for (int i = 0; i < layer->n_weights; i++, at++) {
+            const tmb__weight *weight = &layer->weight[i];
+            float *values = model->weights + weight->offset;
+
+            TMB_TRY(check_finite(layer, weight, values));
+            snprintf(g->texts[at], NAME_SIZE, "%s/%s:0", layer->name, keras_name(layer, i));
+            g->names[at] = g->texts[at];
+            g->arrays[at] = (tmb__array){TMB__F32, weight->shape, values};
+        }
+    }
+    return 0;
+}
+
+static int save_h5(const tmb_model *model, const char *path)
+{
+    const int first = first_layer(model);
+    groups g = {0};
+    size_t n = 0;
+    int status = TMB_ENOMEM;
+
+    for (int k = 0; k < model->n_layers; k++)
+        n += (size_t)model->layers[k].n_weights;
+    g.layers = tmb__calloc((size_t)model->n_layers, sizeof *g.layers);
+    g.texts = tmb__calloc(n, sizeof *g.texts);
+    g.names = tmb__calloc(n, sizeof *g.names);
+    g.arrays = tmb__calloc(n, sizeof *g.arrays);
+    if (g.layers && g.texts && g.names && g.arrays) {
+        status = fill_groups(&g, model, first);
+        if (status == 0) {
+            status = tmb__h5_write_weights(path, g.layers, model->n_layers - first);
+        }
+    }
+    tmb__free(g.arrays);
+    tmb__free(g.names);
+    tmb__free(g.texts);
+    tmb__free(g.layers);
+    return status;
+}
+
+int tmb_model_save_weights(const tmb_model *model, const char *path)
+{
+    if (!model || !path) return tmb__fail(TMB_EINVAL, "%s is NULL", model ? "path" : "model");
+    if (model->failure.status < 0) return tmb__failure_raise(&model->failure);
+    if (ends_with(path, ".npz")) return save_npz(model, path);
+    if (ends_with(path, ".h5")) return save_h5(model, path);
+    return tmb__fail(TMB_EINVAL, "%s: the ending picks the format, expected .h5 or .npz",
+            tmb__printable(path));
+}

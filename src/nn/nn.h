@@ -1,0 +1,163 @@
+/* nn.h - door of nn: the graph of layers, its weights, and its programs on a device
+ *
+ * A model is a list of layers in the order they were added, each naming the layers it reads. Weights
+ * live in one arena in Keras' order and layout; a program (train or infer) has its own copy in the
+ * layout its backend likes. tmb__exec moves weights between the two. */
+#ifndef THIMBLE_NN_NN_H
+#define THIMBLE_NN_NN_H
+
+#include "backend/backend.h"
+#include <thimble/model.h>
+#include <thimble/train.h>
+
+typedef enum tmb__layer_kind {
+#define X(KIND, class_name, snake_name, type) TMB__LAYER_##KIND,
+#include "nn/layers.def"
+#undef X
+    TMB__LAYER_KINDS
+} tmb__layer_kind;
+
+/* One weight of a layer; its values are a view into the model's arena. */
+typedef struct tmb__weight {
+    const char *name; /* "kernel"; static text */
+    tmb__shape shape;
+    tmb_init init;
+    int64_t fan_in, fan_out;
+    bool moving;    /* moving statistics: never trained by gradients */
+    bool depthwise; /* (kh, kw, in, m) here, (kh, kw, 1, in * m) to the ops: the same memory */
+    float l1, l2;
+    int64_t offset; /* in floats, into model->weights */
+} tmb__weight;
+
+enum { TMB__LAYER_WEIGHTS = 4 };
+
+/* Everything a layer can be told, whatever its kind; each kind uses its own part. */
+typedef struct tmb__layer_config {
+    int filters, kernel[2], stride[2], dilation[2], groups, multiplier;
+    int pad[4]; /* top, bottom, left, right of ZeroPadding2D */
+    bool same_padding, no_bias, no_scale, no_center;
+    tmb_activation activation;
+    float alpha, rate, momentum, epsilon, scale, offset;
+    tmb_init init;
+    float l1, l2;
+    int shape[4]; /* Reshape's target, input's shape */
+} tmb__layer_config;
+
+typedef struct tmb__layer {
+    tmb__layer_kind kind;
+    char name[64];
+    tmb__layer_config config;
+    int from[TMB_LAYER_INPUTS], n_from; /* layer numbers, from 1 */
+    tmb__shape out;                     /* without the batch */
+    tmb__weight weight[TMB__LAYER_WEIGHTS];
+    int n_weights;
+    bool trainable;
+} tmb__layer;
+
+struct tmb_model {
+    tmb__layer *layers; /* number 1 is layers[0], the input */
+    int n_layers, cap_layers;
+    float *weights; /* the arena; grows as layers are added */
+    int64_t n_weights;
+    bool undrawn; /* a reader sets it: layers added get no initial weights, the file has them */
+    int64_t most_weights; /* a reader's bound: layers that would give more are refused; 0: none */
+    tmb__failure failure; /* the first error among added layers */
+    char **classes;
+    int n_classes;
+    bool has_preprocess;
+    tmb_preprocess preprocess;
+    char *record;
+    tmb_device *device; /* borrowed, or owned if own_device */
+    bool own_device;
+    struct tmb__exec *infer; /* cached by tmb_model_predict; dropped when weights change */
+    float *golden; /* pairs read from the file: n * (inputs + outputs) floats; NULL: none */
+    int n_golden;
+    void *training; /* what train keeps: compile options, history; freed by training_free */
+    void (*training_free)(void *training);
+};
+
+const char *tmb__layer_class(tmb__layer_kind kind);
+/* The whole net makes sense: shapes, names unique, one output. First error or 0. */
+int tmb__model_validate(tmb_model *model);
+/* Adds a layer from its parts: what the public tmb_model_add_* and the file reader both use. */
+tmb_layer tmb__model_add(tmb_model *model, tmb__layer_kind kind, const tmb__layer_config *config,
+        const tmb_layer *from, int n_from, const char *name, bool trainable);
+/* Weights were changed from outside: programs must be told before their next run. */
+void tmb__model_touch(tmb_model *model);
+/* Opens the model's own device if it has none yet. */
+int tmb__model_device(tmb_model *model, tmb_device **out);
+
+/* ---- running a net ---- */
+
+/* What of a training step goes into the op list, beside forward and backward. loss 0: there is none,
+ * and the step's targets are the gradient of the scores itself, (n, outputs). */
+typedef struct tmb__train_spec {
+    tmb_loss loss;
+    float label_smoothing;
+    tmb_optimizer optimizer;
+    float momentum, rho, beta1, beta2, epsilon, weight_decay, clip_norm, average;
+    bool nesterov, epsilon_outside, amsgrad;
+    bool input_gradient; /* also the gradient of x: exec_gradient of layer 1 */
+} tmb__train_spec;
+
+/* A net prepared on a device for batches up to max_batch; train NULL: inference only, batch norm
+ * folded into moving statistics, no gradients kept. */
+typedef struct tmb__exec tmb__exec;
+int tmb__exec_new(tmb__exec **out, const tmb_model *model, tmb_device *device, int max_batch,
+        const tmb__train_spec *train);
+void tmb__exec_free(tmb__exec *exec);
+
+/* Copy the model's arena into the program, or the program's weights back (the averaged ones if
+ * `averaged` and the spec has them). Frozen weights are not touched by pull. */
+int tmb__exec_push(tmb__exec *exec, const tmb_model *model);
+int tmb__exec_pull(tmb__exec *exec, tmb_model *model, bool averaged);
+
+/* Forward only: scores (n, outputs), the last layer's values. */
+int tmb__exec_predict(tmb__exec *exec, const float *x, int n, float *scores);
+
+/* One training step. targets: (n, outputs) floats, or (n, 1) class numbers for the sparse loss; weight
+ * (n) or NULL. Gives each sample's weighted loss, the scores, the penalties' sum, and the gradient's
+ * norm: if that or a loss is not finite, nothing was updated. */
+typedef struct tmb__step {
+    const float *x, *targets, *weight;
+    int n;
+    uint64_t seed;
+    int64_t step;
+    float lr;
+    float *loss, *scores; /* out: (n), (n, outputs) */
+    double penalty, norm; /* out */
+} tmb__step;
+int tmb__exec_step(tmb__exec *exec, tmb__step *step);
+
+/* The optimizer's slots and averages, for checkpoints: named tensors that exist only here. */
+int tmb__exec_slots(const tmb__exec *exec); /* how many */
+int tmb__exec_slot(const tmb__exec *exec, int i, const char **name, int64_t *count);
+int tmb__exec_slot_read(tmb__exec *exec, int i, float *dst);
+int tmb__exec_slot_write(tmb__exec *exec, int i, const float *src);
+/* The gradient of a layer's weight after a step; of layer 1, the input's (spec.input_gradient). */
+int tmb__exec_gradient(tmb__exec *exec, tmb_layer layer, int weight, float *dst);
+/* It runs on that device and takes that many samples. */
+bool tmb__exec_serves(const tmb__exec *exec, const tmb_device *device, int batch);
+int64_t tmb__exec_memory(const tmb__exec *exec);
+
+/* The op list of the net: what exec hands to the device; freed with tmb__lowered_free. */
+typedef struct tmb__lowered {
+    tmb_tensor *tensors;
+    tmb_op *ops;
+    int n_tensors, n_ops, cap_tensors, cap_ops;
+    int x, targets, sample_weight, scores, loss, norm; /* tensor numbers, -1 if absent */
+    int dx;                                            /* gradient of x, -1 */
+    int *param;          /* tensor of weight i, counted over all layers */
+    int *grad;           /* its gradient, -1 */
+    int *average;        /* its averaged twin, -1 */
+    int *slots, n_slots; /* the optimizer's, and the averages */
+    int *penalties, n_penalties;
+    int n_params;
+    char **names; /* of tensors and ops */
+    int n_names, cap_names;
+} tmb__lowered;
+int tmb__lower(
+        tmb__lowered *out, const tmb_model *model, int max_batch, const tmb__train_spec *train);
+void tmb__lowered_free(tmb__lowered *lowered);
+
+#endif

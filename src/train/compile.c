@@ -1,0 +1,129 @@
+/* compile.c - make a net ready to train: loss, optimizer and schedule with Keras' defaults filled in */
+#include "train/train.h"
+
+#include <float.h>
+
+static void training_free(void *user)
+{
+    tmb__training *training = user;
+
+    tmb__free(training->history);
+    tmb__free(training);
+}
+
+tmb__training *tmb__training_of(const tmb_model *model)
+{
+    return model->training_free == training_free ? model->training : NULL;
+}
+
+int tmb__training_add_epoch(tmb__training *training, const tmb_epoch *epoch)
+{
+    if (training->n_history == training->cap_history) {
+        int cap = TMB_MAX(64, training->cap_history * 2);
+        tmb_epoch *grown = tmb__realloc(training->history, (size_t)cap, sizeof *grown);
+
+        if (!grown) return TMB_ENOMEM;
+        training->history = grown;
+        training->cap_history = cap;
+    }
+    training->history[training->n_history++] = *epoch;
+    return 0;
+}
+
+tmb_loss tmb__training_loss(const tmb_model *model, float *smoothing)
+{
+    const tmb__training *training = tmb__training_of(model);
+
+    *smoothing = training ? training->opts.label_smoothing : 0;
+    if (training) return training->opts.loss;
+    return tmb_model_outputs(model) == 1 ? TMB_BINARY_CROSSENTROPY : TMB_CATEGORICAL_CROSSENTROPY;
+}
+
+static void set_default(float *field, float value)
+{
+    if (*field == 0) *field = value;
+}
+
+static void fill_defaults(tmb_compile_opts *opts, int outputs)
+{
+    if (!opts->loss)
+        opts->loss = outputs == 1 ? TMB_BINARY_CROSSENTROPY : TMB_CATEGORICAL_CROSSENTROPY;
+    set_default(&opts->lr, opts->optimizer == TMB_SGD ? 0.01f : 0.001f);
+    set_default(&opts->rho, 0.9f);
+    set_default(&opts->beta1, 0.9f);
+    set_default(&opts->beta2, 0.999f);
+    set_default(&opts->epsilon, opts->epsilon_outside ? 1e-8f : 1e-7f);
+    set_default(&opts->factor, 0.1f);
+    if (opts->optimizer == TMB_ADAMW) set_default(&opts->weight_decay, 0.004f);
+    if (opts->schedule == TMB_ONECYCLE) set_default(&opts->warmup, 0.3f);
+    if (opts->every == 0) opts->every = 10;
+}
+
+/* One option with the range it may have. */
+typedef struct range_check {
+    const char *name;
+    float value, low, high;
+} range_check;
+
+static int check_opts(const tmb_compile_opts *opts)
+{
+    const range_check checks[] = {{"lr", opts->lr, 0, FLT_MAX}, {"momentum", opts->momentum, 0, 1},
+            {"rho", opts->rho, 0, 1}, {"beta1", opts->beta1, 0, 1}, {"beta2", opts->beta2, 0, 1},
+            {"epsilon", opts->epsilon, 0, 1}, {"weight_decay", opts->weight_decay, 0, 1e4f},
+            {"clip_norm", opts->clip_norm, 0, 1e30f}, {"average", opts->average, 0, 1},
+            {"label_smoothing", opts->label_smoothing, 0, 1}, {"warmup", opts->warmup, 0, 1},
+            {"floor", opts->floor, 0, 1}, {"factor", opts->factor, 0, 1}};
+
+    for (size_t i = 0; i < TMB_COUNT(checks); i++) {
+        const range_check *c = &checks[i];
+
+        if (!(c->value >= c->low && c->value <= c->high))
+            return tmb__fail(TMB_EINVAL, "compile: %s is %g, it must be from %g to %g", c->name,
+                    (double)c->value, (double)c->low, (double)c->high);
+    }
+    if ((int)opts->optimizer < 0 || opts->optimizer > TMB_ADAMW)
+        return tmb__fail(TMB_EINVAL, "compile: there is no optimizer number %d", opts->optimizer);
+    if ((int)opts->schedule < 0 || opts->schedule > TMB_ONECYCLE)
+        return tmb__fail(TMB_EINVAL, "compile: there is no schedule number %d", opts->schedule);
+    if (opts->every < 1) return tmb__fail(TMB_EINVAL, "compile: every is %d, below 1", opts->every);
+    return 0;
+}
+
+static int check_loss(const tmb_compile_opts *opts, int outputs)
+{
+    if (opts->loss < TMB_BINARY_CROSSENTROPY || opts->loss > TMB_SPARSE_CATEGORICAL_CROSSENTROPY)
+        return tmb__fail(TMB_EINVAL, "compile: there is no loss number %d", (int)opts->loss);
+    if (outputs == 1 && opts->loss != TMB_BINARY_CROSSENTROPY)
+        return tmb__fail(TMB_EINVAL,
+                "compile: categorical cross-entropy needs one output a class, the net has 1");
+    return 0;
+}
+
+int tmb_model_compile(tmb_model *model, const tmb_compile_opts *opts)
+{
+    tmb_compile_opts filled = opts ? *opts : (tmb_compile_opts){0};
+    tmb__training *training;
+
+    if (!model) return tmb__fail(TMB_EINVAL, "compile: model is NULL");
+    TMB_TRY(tmb__model_validate(model));
+    fill_defaults(&filled, tmb_model_outputs(model));
+    TMB_TRY(check_opts(&filled));
+    TMB_TRY(check_loss(&filled, tmb_model_outputs(model)));
+    training = tmb__calloc(1, sizeof *training);
+    if (!training) return TMB_ENOMEM;
+    training->opts = filled;
+    if (model->training_free) model->training_free(model->training);
+    model->training = training;
+    model->training_free = training_free;
+    if (filled.device) TMB_TRY(tmb_model_set_device(model, filled.device));
+    if (filled.keep_weights) return 0;
+    return tmb_model_init(model, filled.seed);
+}
+
+int tmb_model_history(const tmb_model *model, const tmb_epoch **epochs)
+{
+    const tmb__training *training = model ? tmb__training_of(model) : NULL;
+
+    *epochs = training ? training->history : NULL;
+    return training ? training->n_history : 0;
+}

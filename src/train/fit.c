@@ -1,0 +1,354 @@
+/* fit.c - the training loop
+ *
+ * An epoch: photos in the order of (seed, epoch), a step for each batch, then validation with the
+ * weights that would be saved (the averaged ones where averaging is on). The program on the device
+ * holds the weights that move; the model's arena gets them at the end of each epoch, when training is
+ * stopped, and when it diverges. */
+#include "train/train.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { GO_ON = 0, ENOUGH = 1 };
+
+/* ---- set-up ---- */
+
+static tmb__train_spec spec_of(const tmb_compile_opts *o)
+{
+    return (tmb__train_spec){.loss = o->loss,
+            .label_smoothing = o->label_smoothing,
+            .optimizer = o->optimizer,
+            .momentum = o->momentum,
+            .rho = o->rho,
+            .beta1 = o->beta1,
+            .beta2 = o->beta2,
+            .epsilon = o->epsilon,
+            .weight_decay = o->weight_decay,
+            .clip_norm = o->clip_norm,
+            .average = o->average,
+            .nesterov = o->nesterov,
+            .epsilon_outside = o->epsilon_outside,
+            .amsgrad = o->amsgrad};
+}
+
+static int check(const tmb_model *model, const tmb_images *images, const tmb_fit_opts *opts)
+{
+    if (!model || !images) return tmb__fail(TMB_EINVAL, "fit: model or images is NULL");
+    if (!tmb__training_of(model)) {
+        tmb__fail(TMB_EINVAL, "fit: the model is not compiled");
+        tmb__hint("call tmb_compile first");
+        return TMB_EINVAL;
+    }
+    if (opts->epochs < 0) return tmb__fail(TMB_EINVAL, "fit: epochs is %d, below 0", opts->epochs);
+    if (opts->resume && !opts->checkpoint)
+        return tmb__fail(TMB_EINVAL, "fit: resume needs the name of a checkpoint");
+    TMB_TRY(tmb__check_images(model, images));
+    return opts->validation ? tmb__check_images(model, opts->validation) : 0;
+}
+
+/* What the outputs mean and how photos reach the input are the data's, unless they are set. */
+static int adopt_data(tmb_model *model, const tmb_images *images, const tmb_images *validation)
+{
+    int n = tmb_images_classes(images), status;
+    const char **names;
+
+    if (!model->has_preprocess)
+        TMB_TRY(tmb_model_set_preprocess(
+                model, tmb_images_preprocess(validation ? validation : images)));
+    if (model->n_classes > 0) return 0;
+    names = tmb__calloc((size_t)n, sizeof *names);
+    if (!names) return TMB_ENOMEM;
+    for (int i = 0; i < n; i++)
+        names[i] = tmb_images_class_name(images, i);
+    status = tmb_model_set_classes(model, names, n);
+    tmb__free(names);
+    return status;
+}
+
+static int class_weights(tmb__fit *fit)
+{
+    int classes = tmb_images_classes(fit->images);
+    int64_t n = tmb_images_count(fit->images);
+    float *w;
+
+    if (!fit->opts->class_weight && !fit->opts->balanced) return 0;
+    fit->class_weight = w = tmb__calloc((size_t)classes, sizeof *w);
+    if (!w) return TMB_ENOMEM;
+    for (int k = 0; fit->opts->class_weight && k < classes; k++) {
+        w[k] = fit->opts->class_weight[k];
+        if (!(w[k] >= 0 && isfinite(w[k])))
+            return tmb__fail(TMB_EINVAL, "fit: the weight of class %d is %g", k, (double)w[k]);
+    }
+    if (fit->opts->class_weight) return 0;
+    for (int64_t i = 0; i < n; i++)
+        w[tmb_images_label(fit->images, i)] += 1;
+    for (int k = 0; k < classes; k++)
+        w[k] = (float)n / ((float)classes * TMB_MAX(w[k], 1));
+    return 0;
+}
+
+static int allocate(tmb__fit *fit)
+{
+    size_t batch = (size_t)tmb_images_batch(fit->images), outputs = (size_t)fit->outputs;
+    size_t weights = (size_t)fit->model->n_weights;
+
+    fit->targets = tmb__calloc(batch * outputs, sizeof *fit->targets);
+    fit->weight = tmb__calloc(batch, sizeof *fit->weight);
+    fit->loss = tmb__calloc(batch, sizeof *fit->loss);
+    fit->scores = tmb__calloc(batch * outputs, sizeof *fit->scores);
+    fit->raw = tmb__calloc(weights, sizeof *fit->raw);
+    fit->best = tmb__calloc(weights, sizeof *fit->best);
+    if (!fit->targets || !fit->weight || !fit->loss || !fit->scores || !fit->raw || !fit->best)
+        return TMB_ENOMEM;
+    return class_weights(fit);
+}
+
+static int start(tmb__fit *fit)
+{
+    const tmb_images *validation = fit->opts->validation;
+    tmb__train_spec spec = spec_of(&fit->training->opts);
+    int batch = tmb_images_batch(fit->images);
+    tmb_device *device;
+
+    TMB_TRY(adopt_data(fit->model, fit->images, validation));
+    TMB_TRY(tmb__model_device(fit->model, &device));
+    TMB_TRY(allocate(fit));
+    TMB_TRY(tmb__exec_new(&fit->exec, fit->model, device, batch, &spec));
+    TMB_TRY(tmb__exec_push(fit->exec, fit->model));
+    if (validation)
+        TMB_TRY(tmb__scorer_new(&fit->scorer, fit->model, device, tmb_images_batch(validation)));
+    tmb__monitor_start(&fit->monitor);
+    fit->per_epoch = (tmb_images_count(fit->images) + batch - 1) / batch;
+    fit->epochs = TMB_MAX(fit->opts->epochs, 1);
+    fit->total = fit->per_epoch * fit->epochs;
+    fit->training->n_history = 0;
+    fit->started = tmb__now();
+    if (fit->opts->resume && tmb__file_exists(fit->opts->checkpoint) == 1)
+        return tmb__checkpoint_load(fit);
+    return 0;
+}
+
+static void finish(tmb__fit *fit)
+{
+    tmb__exec_free(fit->exec);
+    tmb__scorer_free(&fit->scorer);
+    tmb__free(fit->targets);
+    tmb__free(fit->weight);
+    tmb__free(fit->loss);
+    tmb__free(fit->scores);
+    tmb__free(fit->class_weight);
+    tmb__free(fit->raw);
+    tmb__free(fit->best);
+}
+
+/* ---- a step ---- */
+
+static void fill_targets(tmb__fit *fit, const tmb_batch *batch)
+{
+    bool index =
+            fit->outputs == 1 || fit->training->opts.loss == TMB_SPARSE_CATEGORICAL_CROSSENTROPY;
+    int columns = index ? 1 : fit->outputs;
+
+    memset(fit->targets, 0, (size_t)(batch->count * columns) * sizeof *fit->targets);
+    for (int i = 0; i < batch->count; i++) {
+        int label = batch->label[i];
+
+        if (index)
+            fit->targets[i] = (float)label;
+        else
+            fit->targets[i * columns + label] = 1;
+        fit->weight[i] = fit->class_weight ? fit->class_weight[label] : 1;
+    }
+}
+
+static int diverged(tmb__fit *fit, const tmb__step *step)
+{
+    int status;
+
+    TMB_TRY(tmb__exec_pull(fit->exec, fit->model, fit->training->opts.average > 0));
+    status = tmb__fail(TMB_EDIVERGED, "epoch %d, step %lld: loss or gradient is not finite",
+            fit->epoch + 1, (long long)fit->batch + 1);
+    tmb__detail("gradient norm %g at learning rate %g; the weights are those before this step",
+            step->norm, (double)step->lr);
+    tmb__hint("lower the learning rate, or clip the gradient");
+    return status;
+}
+
+static int one_step(tmb__fit *fit, const tmb_batch *batch)
+{
+    tmb__step step = {.x = batch->x,
+            .targets = fit->targets,
+            .n = batch->count,
+            .weight = fit->class_weight ? fit->weight : NULL,
+            .seed = fit->training->opts.seed,
+            .step = fit->step,
+            .loss = fit->loss,
+            .scores = fit->scores};
+    double sum = 0;
+
+    fill_targets(fit, batch);
+    step.lr = (float)(fit->monitor.lr_scale *
+            tmb__schedule_lr(&fit->training->opts, fit->step, fit->total, fit->per_epoch));
+    TMB_TRY(tmb__exec_step(fit->exec, &step));
+    for (int i = 0; i < batch->count; i++) {
+        sum += fit->loss[i];
+        fit->right +=
+                tmb__metric_answer(fit->scores + i * fit->outputs, fit->outputs) == batch->label[i];
+    }
+    if (!isfinite(sum) || !isfinite(step.norm)) return diverged(fit, &step);
+    fit->loss_sum += sum + step.penalty * batch->count;
+    fit->seen += batch->count;
+    fit->step++;
+    fit->batch++;
+    return 0;
+}
+
+static int report_step(tmb__fit *fit, bool validating, int64_t done)
+{
+    double spent = tmb__now() - fit->epoch_started;
+    double rate = spent > 0 ? (double)(fit->seen - fit->epoch_first) / spent : 0;
+    int64_t n = tmb_images_count(fit->images);
+    tmb_progress progress = {.epoch = fit->epoch + 1,
+            .epochs = fit->epochs,
+            .step = validating ? done : fit->batch,
+            .steps = validating ? tmb_images_count(fit->opts->validation) : fit->per_epoch,
+            .loss = fit->loss_sum / (double)TMB_MAX(fit->seen, 1),
+            .accuracy = (double)fit->right / (double)TMB_MAX(fit->seen, 1),
+            .images_per_second = rate,
+            .eta = rate > 0 ? (double)(n - fit->seen) / rate : 0,
+            .validating = validating};
+
+    return fit->opts->on_step ? fit->opts->on_step(fit->opts->user, &progress) : GO_ON;
+}
+
+/* ---- an epoch ---- */
+
+static int train_batches(tmb__fit *fit)
+{
+    tmb_batch batch;
+    int more;
+
+    TMB_TRY(tmb_images_epoch(fit->images, fit->epoch, fit->batch));
+    fit->epoch_started = tmb__now();
+    fit->epoch_first = fit->seen;
+    fit->waited = 0;
+    for (;;) {
+        double before = tmb__now();
+
+        if (fit->opts->stop && *fit->opts->stop) return TMB_ESTOPPED;
+        more = tmb_images_next(fit->images, &batch);
+        if (more <= 0) break;
+        fit->waited += tmb__now() - before;
+        TMB_TRY(one_step(fit, &batch));
+        if (report_step(fit, false, 0)) return TMB_ESTOPPED;
+    }
+    fit->trained = tmb__now() - fit->epoch_started;
+    return more;
+}
+
+/* A stop between two batches of validation: the epoch stays open and validates again when resumed. */
+static int on_validated(void *user, int64_t done)
+{
+    tmb__fit *fit = user;
+    int enough = report_step(fit, true, done);
+
+    return enough || (fit->opts->stop && *fit->opts->stop);
+}
+
+static int validate(tmb__fit *fit, tmb_epoch *epoch)
+{
+    tmb__pass pass;
+
+    if (!fit->scorer.exec) return 0;
+    TMB_TRY(tmb__exec_push(fit->scorer.exec, fit->model));
+    TMB_TRY(tmb__scorer_pass(
+            &fit->scorer, fit->model, fit->opts->validation, &pass, NULL, on_validated, fit));
+    epoch->validated = true;
+    epoch->val_loss = pass.loss;
+    epoch->val_accuracy = tmb_share_of(pass.right, pass.n);
+    return 0;
+}
+
+static tmb_epoch epoch_figures(const tmb__fit *fit)
+{
+    double seen = (double)TMB_MAX(fit->seen, 1);
+    double lr = tmb__schedule_lr(
+            &fit->training->opts, TMB_MAX(fit->step - 1, 0), fit->total, fit->per_epoch);
+
+    return (tmb_epoch){.number = fit->epoch + 1,
+            .epochs = fit->epochs,
+            .loss = fit->loss_sum / seen,
+            .accuracy = (double)fit->right / seen,
+            .lr = lr * fit->monitor.lr_scale,
+            .data_wait = fit->waited,
+            .images_per_second =
+                    fit->trained > 0 ? (double)(fit->seen - fit->epoch_first) / fit->trained : 0};
+}
+
+/* Close the epoch: figures, history, best weights, position moved on, checkpoint. */
+static int end_epoch(tmb__fit *fit, bool fresh)
+{
+    tmb_epoch epoch = epoch_figures(fit);
+    int enough;
+
+    TMB_TRY(tmb__exec_pull(fit->exec, fit->model, fit->training->opts.average > 0));
+    TMB_TRY(validate(fit, &epoch));
+    epoch.seconds = tmb__now() - fit->epoch_started;
+    epoch.best = tmb__monitor_epoch(&fit->monitor, fit->opts, &epoch);
+    if (epoch.best)
+        memcpy(fit->best, fit->model->weights, (size_t)fit->model->n_weights * sizeof *fit->best);
+    TMB_TRY(tmb__training_add_epoch(fit->training, &epoch));
+    tmb__history_write(fit->opts, fit->training, fresh);
+    fit->epoch++;
+    fit->batch = fit->seen = fit->right = 0;
+    fit->loss_sum = 0;
+    if (fit->opts->checkpoint) TMB_TRY(tmb__checkpoint_save(fit));
+    enough = fit->opts->on_epoch ? fit->opts->on_epoch(fit->opts->user, &epoch) : GO_ON;
+    if (fit->opts->time_limit > 0 && tmb__now() - fit->started > fit->opts->time_limit)
+        enough = ENOUGH;
+    return enough || tmb__monitor_done(&fit->monitor, fit->opts) ? ENOUGH : GO_ON;
+}
+
+/* Stopped inside an epoch: keep where we are. */
+static int save_stopped(tmb__fit *fit)
+{
+    TMB_TRY(tmb__exec_pull(fit->exec, fit->model, fit->training->opts.average > 0));
+    if (fit->opts->checkpoint) TMB_TRY(tmb__checkpoint_save(fit));
+    tmb__fail(TMB_ESTOPPED, "stopped in epoch %d after step %lld of %lld", fit->epoch + 1,
+            (long long)fit->batch, (long long)fit->per_epoch);
+    if (fit->opts->checkpoint)
+        tmb__hint("saved to %s; resume goes on from there", fit->opts->checkpoint);
+    return TMB_ESTOPPED;
+}
+
+static int run(tmb__fit *fit)
+{
+    int first = fit->epoch, status = GO_ON;
+
+    if (tmb__monitor_done(&fit->monitor, fit->opts)) status = ENOUGH;
+    while (status == GO_ON && fit->epoch < fit->epochs) {
+        status = train_batches(fit);
+        if (status == 0) status = end_epoch(fit, fit->epoch == first);
+        if (status == TMB_ESTOPPED) return save_stopped(fit);
+    }
+    if (status < 0) return status;
+    if (fit->opts->restore_best && fit->monitor.best_epoch > 0)
+        memcpy(fit->model->weights, fit->best, (size_t)fit->model->n_weights * sizeof *fit->best);
+    tmb__model_touch(fit->model);
+    return 0;
+}
+
+int tmb_model_fit(tmb_model *model, tmb_images *train, const tmb_fit_opts *opts)
+{
+    const tmb_fit_opts none = {0};
+    tmb__fit fit = {.model = model, .images = train, .opts = opts ? opts : &none};
+    int status;
+
+    TMB_TRY(check(model, train, fit.opts));
+    fit.training = tmb__training_of(model);
+    fit.outputs = tmb_model_outputs(model);
+    status = start(&fit);
+    if (status == 0) status = run(&fit);
+    finish(&fit);
+    return status;
+}

@@ -1,0 +1,140 @@
+/* resume.c - whether a checkpoint belongs to this training: every setting that changes results
+ *
+ * The settings are a text of words "name=value"; a checkpoint keeps it, and resume compares. What only
+ * says when to end (patience, time limit, restore_best) may change, and so may the number of epochs
+ * where the learning rate does not follow from it. */
+#include "train/train.h"
+
+#include <string.h>
+
+static void add_floats(tmb__strbuf *sb, const char *name, const float *values, int n)
+{
+    tmb__strbuf_add(sb, "%s=", name);
+    for (int i = 0; i < n; i++)
+        tmb__strbuf_add(sb, "%s%.9g", i ? "," : "", (double)values[i]);
+    tmb__strbuf_add(sb, " ");
+}
+
+static void add_float(tmb__strbuf *sb, const char *name, float value)
+{
+    add_floats(sb, name, &value, 1);
+}
+
+static void add_int(tmb__strbuf *sb, const char *name, int64_t value)
+{
+    tmb__strbuf_add(sb, "%s=%lld ", name, (long long)value);
+}
+
+static void add_compile(tmb__strbuf *sb, const tmb_compile_opts *o)
+{
+    add_int(sb, "loss", o->loss);
+    add_int(sb, "optimizer", o->optimizer);
+    add_float(sb, "lr", o->lr);
+    add_float(sb, "momentum", o->momentum);
+    add_int(sb, "nesterov", o->nesterov);
+    add_float(sb, "rho", o->rho);
+    add_float(sb, "beta1", o->beta1);
+    add_float(sb, "beta2", o->beta2);
+    add_float(sb, "epsilon", o->epsilon);
+    add_int(sb, "epsilon_outside", o->epsilon_outside);
+    add_int(sb, "amsgrad", o->amsgrad);
+    add_float(sb, "weight_decay", o->weight_decay);
+    add_float(sb, "clip_norm", o->clip_norm);
+    add_float(sb, "label_smoothing", o->label_smoothing);
+    add_int(sb, "schedule", o->schedule);
+    add_float(sb, "warmup", o->warmup);
+    add_float(sb, "floor", o->floor);
+    add_float(sb, "factor", o->factor);
+    add_int(sb, "every", o->every);
+    add_float(sb, "average", o->average);
+    tmb__strbuf_add(sb, "seed=%llu ", (unsigned long long)o->seed);
+}
+
+static void add_fit(tmb__strbuf *sb, const tmb__fit *fit)
+{
+    const tmb_compile_opts *compile = &fit->training->opts;
+    const tmb_fit_opts *o = fit->opts;
+    bool counts = compile->schedule == TMB_COSINE || compile->schedule == TMB_ONECYCLE ||
+            compile->warmup > 0;
+
+    add_int(sb, "epochs", counts ? fit->epochs : 0);
+    add_int(sb, "monitor", o->monitor);
+    add_float(sb, "min_delta", o->min_delta);
+    add_int(sb, "plateau", o->plateau);
+    add_float(sb, "plateau_factor", o->plateau_factor);
+    if (fit->class_weight)
+        add_floats(sb, "class_weight", fit->class_weight, tmb_images_classes(fit->images));
+    else
+        tmb__strbuf_add(sb, "class_weight=none ");
+}
+
+static void add_preprocess(tmb__strbuf *sb, const tmb_preprocess *pre)
+{
+    add_int(sb, "height", pre->size[0]);
+    add_int(sb, "width", pre->size[1]);
+    add_int(sb, "channels", pre->channels);
+    add_int(sb, "filter", pre->filter);
+    add_int(sb, "fit", pre->fit);
+    add_int(sb, "ignore_exif", pre->ignore_exif);
+    add_floats(sb, "scale", pre->scale, 3);
+    add_floats(sb, "offset", pre->offset, 3);
+    add_int(sb, "bgr", pre->bgr);
+    add_int(sb, "flip_views", pre->flip_views);
+    add_float(sb, "margin", pre->margin);
+}
+
+static void add_augment(tmb__strbuf *sb, const tmb_augment *a)
+{
+    add_int(sb, "preset", a->preset);
+    add_float(sb, "rotation", a->rotation);
+    add_float(sb, "width_shift", a->width_shift);
+    add_float(sb, "height_shift", a->height_shift);
+    add_float(sb, "shear", a->shear);
+    add_floats(sb, "zoom", a->zoom, 2);
+    add_float(sb, "channel_shift", a->channel_shift);
+    add_floats(sb, "brightness", a->brightness, 2);
+    add_int(sb, "horizontal_flip", a->horizontal_flip);
+    add_int(sb, "vertical_flip", a->vertical_flip);
+    add_int(sb, "fill", a->fill);
+    add_float(sb, "cval", a->cval);
+    add_int(sb, "sampling", a->sampling);
+    add_int(sb, "alternate_flip", a->alternate_flip);
+    add_floats(sb, "crop_area", a->crop_area, 2);
+    add_float(sb, "crop_aspect", a->crop_aspect);
+    add_float(sb, "gain", a->gain);
+    add_float(sb, "contrast", a->contrast);
+    add_float(sb, "saturation", a->saturation);
+    add_float(sb, "erase", a->erase);
+}
+
+int tmb__resume_text(const tmb__fit *fit, tmb__strbuf *sb)
+{
+    const tmb_images_opts *photos = tmb__images_opts(fit->images);
+
+    add_compile(sb, &fit->training->opts);
+    add_fit(sb, fit);
+    add_int(sb, "batch", photos->batch);
+    add_int(sb, "shuffle", photos->shuffle);
+    add_int(sb, "shuffle_once", photos->shuffle_once);
+    tmb__strbuf_add(sb, "photos_seed=%llu ", (unsigned long long)photos->seed);
+    add_preprocess(sb, tmb_images_preprocess(fit->images));
+    add_augment(sb, &photos->augment);
+    return sb->failed ? TMB_ENOMEM : 0;
+}
+
+int tmb__resume_compare(const char *path, const char *then, const char *now)
+{
+    size_t at = 0, a, b;
+
+    if (strcmp(then, now) == 0) return 0;
+    while (then[at] == now[at])
+        at++;
+    while (at > 0 && then[at - 1] != ' ')
+        at--;
+    a = strcspn(then + at, " ");
+    b = strcspn(now + at, " ");
+    tmb__fail(TMB_EINVAL, "%s: the checkpoint was made with other settings: %.*s, now %.*s",
+            tmb__printable(path), (int)TMB_MIN(a, 100), then + at, (int)TMB_MIN(b, 100), now + at);
+    tmb__hint("resume with the settings of the first run");
+    return TMB_EINVAL;
+}

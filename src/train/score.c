@@ -1,0 +1,112 @@
+/* score.c - a net's scores for batches of inputs and for whole data sets
+ *
+ * One road for validation, evaluate and predict: forward in batches, and where the model asks for it
+ * the mean over a photo and its mirror image. */
+#include "train/train.h"
+
+int tmb__scorer_new(tmb__scorer *out, const tmb_model *model, tmb_device *device, int batch)
+{
+    const tmb__shape *shape = &model->layers[0].out;
+    size_t inputs = (size_t)tmb__shape_count(shape);
+    int status;
+
+    *out = (tmb__scorer){.batch = batch, .outputs = tmb_model_outputs(model)};
+    if (shape->rank == 3) {
+        out->h = (int)shape->dim[0];
+        out->w = (int)shape->dim[1];
+        out->c = (int)shape->dim[2];
+        out->flip_views = model->has_preprocess && model->preprocess.flip_views;
+    }
+    status = tmb__exec_new(&out->exec, model, device, batch, NULL);
+    if (status == 0) status = tmb__exec_push(out->exec, model);
+    if (status == 0) {
+        out->row = tmb__calloc((size_t)batch * (size_t)out->outputs, sizeof *out->row);
+        if (!out->row) status = TMB_ENOMEM;
+    }
+    if (status == 0 && out->flip_views) {
+        out->mirror = tmb__calloc((size_t)batch * inputs, sizeof *out->mirror);
+        out->second = tmb__calloc((size_t)batch * (size_t)out->outputs, sizeof *out->second);
+        if (!out->mirror || !out->second) status = TMB_ENOMEM;
+    }
+    if (status < 0) tmb__scorer_free(out);
+    return status;
+}
+
+void tmb__scorer_free(tmb__scorer *scorer)
+{
+    tmb__exec_free(scorer->exec);
+    tmb__free(scorer->mirror);
+    tmb__free(scorer->second);
+    tmb__free(scorer->row);
+    *scorer = (tmb__scorer){0};
+}
+
+/* (n, h, w, c) -> the same with its columns reversed. */
+static void mirror(const tmb__scorer *scorer, const float *x, int n)
+{
+    int64_t rows = (int64_t)n * scorer->h;
+    int w = scorer->w, c = scorer->c;
+
+    for (int64_t r = 0; r < rows; r++) {
+        const float *src = x + r * w * c;
+        float *dst = scorer->mirror + r * w * c;
+
+        for (int i = 0; i < w; i++) {
+            for (int k = 0; k < c; k++)
+                dst[i * c + k] = src[(w - 1 - i) * c + k];
+        }
+    }
+}
+
+static int run_batch(tmb__scorer *scorer, const float *x, int n, float *scores)
+{
+    TMB_TRY(tmb__exec_predict(scorer->exec, x, n, scores));
+    if (!scorer->flip_views) return 0;
+    mirror(scorer, x, n);
+    TMB_TRY(tmb__exec_predict(scorer->exec, scorer->mirror, n, scorer->second));
+    for (int i = 0; i < n * scorer->outputs; i++)
+        scores[i] = 0.5f * (scores[i] + scorer->second[i]);
+    return 0;
+}
+
+int tmb__scorer_run(tmb__scorer *scorer, const float *x, int n, float *scores)
+{
+    int64_t inputs = (int64_t)scorer->h * scorer->w * scorer->c;
+
+    for (int i = 0; i < n; i += scorer->batch) {
+        int count = TMB_MIN(scorer->batch, n - i);
+
+        TMB_TRY(run_batch(scorer, x + i * inputs, count, scores + (int64_t)i * scorer->outputs));
+    }
+    return 0;
+}
+
+int tmb__scorer_pass(tmb__scorer *scorer, tmb_model *model, tmb_images *images, tmb__pass *out,
+        float *scores, int (*on_batch)(void *user, int64_t done), void *user)
+{
+    float smoothing;
+    tmb_loss loss = tmb__training_loss(model, &smoothing);
+    int outputs = scorer->outputs, more;
+    float *row = scorer->row;
+    tmb_batch batch;
+    int status;
+
+    *out = (tmb__pass){0};
+    TMB_ASSERT(tmb_images_batch(images) <= scorer->batch);
+    status = tmb_images_epoch(images, 0, 0);
+    while (status == 0 && (more = tmb_images_next(images, &batch)) != 0) {
+        status = more < 0 ? more : tmb__scorer_run(scorer, batch.x, batch.count, row);
+        for (int i = 0; status == 0 && i < batch.count; i++) {
+            const float *s = row + (int64_t)i * outputs;
+
+            out->loss += tmb__metric_loss(loss, smoothing, s, outputs, batch.label[i]);
+            out->right += tmb__metric_answer(s, outputs) == batch.label[i];
+            for (int k = 0; scores && k < outputs; k++)
+                scores[batch.index[i] * outputs + k] = s[k];
+        }
+        if (status == 0) out->n += batch.count;
+        if (status == 0 && on_batch && on_batch(user, out->n)) status = TMB_ESTOPPED;
+    }
+    if (out->n > 0) out->loss = out->loss / (double)out->n + tmb__metric_penalty(model);
+    return status;
+}

@@ -1,0 +1,121 @@
+/* train.h - door of train: compile, fit, evaluate, predict */
+#ifndef THIMBLE_TRAIN_TRAIN_H
+#define THIMBLE_TRAIN_TRAIN_H
+
+#include "data/data.h"
+#include "io/io.h"
+#include "nn/nn.h"
+#include <thimble/train.h>
+
+/* What a compiled model carries: hangs on tmb_model.training. */
+typedef struct tmb__training {
+    tmb_compile_opts opts; /* zeros replaced by their meaning */
+    tmb_epoch *history;
+    int n_history, cap_history;
+} tmb__training;
+tmb__training *tmb__training_of(const tmb_model *model); /* NULL: not compiled */
+int tmb__training_add_epoch(tmb__training *training, const tmb_epoch *epoch);
+/* The loss the net was compiled with; by its number of outputs if it was not. */
+tmb_loss tmb__training_loss(const tmb_model *model, float *smoothing);
+
+/* The learning rate of optimizer step `step` (from 0) of `total`, `per_epoch` of them an epoch. */
+double tmb__schedule_lr(
+        const tmb_compile_opts *opts, int64_t step, int64_t total, int64_t per_epoch);
+
+/* ---- metrics (metric.c) ---- */
+
+/* A net's answer from its scores: one score is the probability of class 1, right above 0.5. */
+int tmb__metric_answer(const float *scores, int outputs);
+/* (classes) probabilities from (outputs) scores; one score makes two classes. */
+void tmb__metric_probabilities(float *probabilities, const float *scores, int outputs);
+/* The loss of one sample from its scores, as Keras computes it from probabilities (keras.md 4.1). */
+double tmb__metric_loss(
+        tmb_loss loss, float smoothing, const float *scores, int outputs, int label);
+/* Expected calibration error: 15 equal bins of confidence, mean |accuracy - confidence| by weight. */
+double tmb__metric_calibration(
+        const float *probabilities, const int32_t *labels, int64_t n, int classes);
+/* The penalties l1 sum|w| + l2 sum w^2 of all weights. */
+double tmb__metric_penalty(const tmb_model *model);
+
+/* ---- scoring photos (score.c): a net for inference and the views of each photo ---- */
+
+typedef struct tmb__scorer {
+    tmb__exec *exec;
+    int batch, outputs, h, w, c;
+    bool flip_views;
+    float *mirror, *second; /* (batch, h, w, c), (batch, outputs): only with flip_views */
+    float *row;             /* (batch, outputs): a batch's scores while a data set passes */
+} tmb__scorer;
+int tmb__scorer_new(tmb__scorer *out, const tmb_model *model, tmb_device *device, int batch);
+void tmb__scorer_free(tmb__scorer *scorer);
+/* Scores (n, outputs) of n inputs, the mean over the views. n may be above the batch. */
+int tmb__scorer_run(tmb__scorer *scorer, const float *x, int n, float *scores);
+
+/* A pass over a data set in its order: loss, right answers; scores (count, outputs) if not NULL.
+ * TMB_ESTOPPED, with no message, if on_batch says 1. */
+typedef struct tmb__pass {
+    double loss;
+    int64_t n, right;
+} tmb__pass;
+int tmb__scorer_pass(tmb__scorer *scorer, tmb_model *model, tmb_images *images, tmb__pass *out,
+        float *scores, int (*on_batch)(void *user, int64_t done), void *user);
+
+/* The data set has the size and the classes that the net was made for; TMB_EINVAL, TMB_EDATA. */
+int tmb__check_images(const tmb_model *model, const tmb_images *images);
+
+/* ---- watching the validation figures (monitor.c) ---- */
+
+typedef struct tmb__monitor {
+    double best;            /* loss, or minus the accuracy; infinite before the first epoch */
+    int best_epoch;         /* number from 1; 0: none yet */
+    int wait, plateau_wait; /* epochs without improvement */
+    double lr_scale;        /* what the plateau rule has done to lr; 1 at the start */
+} tmb__monitor;
+void tmb__monitor_start(tmb__monitor *monitor);
+/* Note an epoch's figures. True if they are the best so far. */
+bool tmb__monitor_epoch(tmb__monitor *monitor, const tmb_fit_opts *opts, const tmb_epoch *epoch);
+bool tmb__monitor_done(const tmb__monitor *monitor, const tmb_fit_opts *opts);
+
+/* ---- a running fit (fit.c, checkpoint.c) ---- */
+
+typedef struct tmb__fit {
+    tmb_model *model;
+    tmb__training *training;
+    tmb_images *images;
+    const tmb_fit_opts *opts;
+    tmb__exec *exec;
+    tmb__scorer scorer; /* scorer.exec NULL: no validation */
+    int outputs;
+    int epochs;
+    float *targets, *weight, *loss, *scores; /* one batch */
+    float *class_weight;                     /* NULL: none */
+    float *raw, *best;        /* (n_weights): weights under the average; those of the best epoch */
+    int64_t per_epoch, total; /* steps */
+    /* Where training stands; what a checkpoint keeps beside weights and slots. */
+    int64_t step, batch; /* steps in all; batches done in this epoch */
+    int epoch;           /* from 0 */
+    double loss_sum;
+    int64_t seen, right;
+    tmb__monitor monitor;
+    /* Clock only, kept nowhere. */
+    double started, epoch_started, waited, trained;
+    int64_t epoch_first;
+} tmb__fit;
+
+/* Write weights, slots, position and history to opts->checkpoint; the model keeps the weights that
+ * predict. */
+int tmb__checkpoint_save(tmb__fit *fit);
+/* Take all that from the file; TMB_EMODEL if it belongs to another net, data set or options. */
+int tmb__checkpoint_load(tmb__fit *fit);
+
+/* ---- what a resumed training must share with the first (resume.c) ---- */
+
+/* Append every setting that changes results as words "name=value". */
+int tmb__resume_text(const tmb__fit *fit, tmb__strbuf *sb);
+/* TMB_EINVAL names the first word that differs. */
+int tmb__resume_compare(const char *path, const char *then, const char *now);
+
+/* Bring the history files up to the last epoch; `fresh` writes them anew. Faults are warnings. */
+void tmb__history_write(const tmb_fit_opts *opts, const tmb__training *training, bool fresh);
+
+#endif

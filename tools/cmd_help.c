@@ -1,0 +1,225 @@
+/* cmd_help.c - thimble help, version, devices and completion: all of it read from the tables */
+#include "ui.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool belongs(int option, int command)
+{
+    return (option_table[option].commands >> command) & 1;
+}
+
+/* "-b, --batch-size N"; a choice shows its words in the text instead. */
+static void option_head(int id, char *out, size_t size)
+{
+    const option_info *info = &option_table[id];
+    const char *argument = info->type == OPT_TYPE_CHOICE ? "WORD" : info->argument;
+    char key[5] = "    ";
+
+    if (info->key) snprintf(key, sizeof key, "-%c, ", info->key);
+    snprintf(out, size, "%s--%s%s%s", key, info->name, argument[0] ? " " : "", argument);
+}
+
+static void print_option(int id)
+{
+    const option_info *info = &option_table[id];
+    char head[64];
+
+    option_head(id, head, sizeof head);
+    printf("  %-31s %s", head, info->help);
+    if (info->type == OPT_TYPE_CHOICE) printf(": %s", info->argument);
+    printf("\n");
+}
+
+static int help_command(int command)
+{
+    char env[64];
+
+    printf("usage: thimble %s %s\n%s\n\noptions:\n", command_table[command].name,
+            command_table[command].args, command_table[command].help);
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (belongs(i, command)) print_option(i);
+    }
+    opt_env_name(OPT_BATCH_SIZE, env, sizeof env);
+    printf("\nEvery option can be set in the environment too: %s=8 is --batch-size 8.\n", env);
+    return 0;
+}
+
+static int help_overview(void)
+{
+    printf("thimble - train image classifiers from little data\n\n");
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        printf("  thimble %-10s %-24s %s\n", command_table[i].name, command_table[i].args,
+                command_table[i].help);
+    printf("\nA first run:\n"
+           "  thimble sample toys\n"
+           "  thimble train toys -o runs/toys\n"
+           "  thimble predict runs/toys/model.thimble toys/validation/mugs/*.jpg\n"
+           "\n`thimble help COMMAND` lists options, `thimble help exit-codes` the exit codes.\n");
+    return 0;
+}
+
+static int help_exit_codes(void)
+{
+    printf("  0  done, warnings possible\n");
+    for (int code = 1; code <= 11; code++) {
+        for (int status = -1; status >= -11; status--) {
+            if (tmb_status_exit(status) == code) printf("%3d  %s\n", code, tmb_status_text(status));
+        }
+    }
+    printf("129, 130, 143  ended by a signal (HUP, INT, TERM), state saved first\n");
+    return 0;
+}
+
+/* A man page in mdoc-free roff, so that `thimble help man | man -l -` shows it. */
+static int help_man(void)
+{
+    char head[64];
+
+    printf(".TH THIMBLE 1 \"\" \"thimble %s\"\n.SH NAME\nthimble \\- train image classifiers from "
+           "little data\n.SH SYNOPSIS\n",
+            tmb_version());
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        printf(".B thimble %s\n.RI \"%s\"\n.br\n", command_table[i].name, command_table[i].args);
+    printf(".SH COMMANDS\n");
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        printf(".TP\n.B %s\n%s.\n", command_table[i].name, command_table[i].help);
+    printf(".SH OPTIONS\n");
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        option_head(i, head, sizeof head);
+        printf(".TP\n.B \"%s\"\n%s", head + strspn(head, " "), option_table[i].help);
+        if (option_table[i].type == OPT_TYPE_CHOICE) printf(": %s", option_table[i].argument);
+        printf("\n");
+    }
+    printf(".SH EXIT STATUS\n.nf\n");
+    help_exit_codes();
+    printf(".fi\n");
+    return 0;
+}
+
+int cmd_HELP(const options *opts)
+{
+    int command;
+
+    if (opts->n_args == 0) return help_overview();
+    if (strcmp(opts->args[0], "exit-codes") == 0) return help_exit_codes();
+    if (strcmp(opts->args[0], "man") == 0) return help_man();
+    command = opt_command(opts->args[0]);
+    return command < 0 ? TMB_EINVAL : help_command(command);
+}
+
+int cmd_VERSION(const options *opts)
+{
+    (void)opts;
+    printf("thimble %s\n%s\n", tmb_version(), tmb_build_info());
+    return 0;
+}
+
+int cmd_DEVICES(const options *opts)
+{
+    (void)opts;
+    for (int i = 0; tmb_device_name(i); i++)
+        printf("%s\n", tmb_device_name(i));
+    return 0;
+}
+
+/* ---- completion ---- */
+
+static void print_words(const char *bars)
+{
+    for (const char *p = bars; *p; p++)
+        putchar(*p == '|' ? ' ' : *p);
+}
+
+static int bash_completion(void)
+{
+    printf("_thimble() {\n    local cur=${COMP_WORDS[COMP_CWORD]} "
+           "prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+           "    if [ \"$COMP_CWORD\" = 1 ]; then\n        COMPREPLY=($(compgen -W \"");
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        printf("%s%s", i ? " " : "", command_table[i].name);
+    printf("\" -- \"$cur\")); return\n    fi\n    case $prev in\n");
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (option_table[i].type != OPT_TYPE_CHOICE) continue;
+        printf("        --%s) COMPREPLY=($(compgen -W \"", option_table[i].name);
+        print_words(option_table[i].argument);
+        printf("\" -- \"$cur\")); return ;;\n");
+    }
+    printf("    esac\n    local words=\n    case ${COMP_WORDS[1]} in\n");
+    for (int c = 0; c < COMMAND_COUNT; c++) {
+        printf("        %s) words=\"", command_table[c].name);
+        for (int i = 0; i < OPTION_COUNT; i++) {
+            if (belongs(i, c)) printf("--%s ", option_table[i].name);
+        }
+        printf("\" ;;\n");
+    }
+    printf("    esac\n    case $cur in\n        -*) COMPREPLY=($(compgen -W \"$words\" -- "
+           "\"$cur\")) ;;\n"
+           "        *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n    esac\n}\n"
+           "complete -o filenames -F _thimble thimble\n");
+    return 0;
+}
+
+static int zsh_completion(void)
+{
+    printf("#compdef thimble\nif (( CURRENT == 2 )); then\n    compadd");
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        printf(" %s", command_table[i].name);
+    printf("\n    return\nfi\ncase $words[2] in\n");
+    for (int c = 0; c < COMMAND_COUNT; c++) {
+        printf("    %s) _arguments", command_table[c].name);
+        for (int i = 0; i < OPTION_COUNT; i++) {
+            const option_info *info = &option_table[i];
+
+            if (!belongs(i, c)) continue;
+            printf(" \\\n        '--%s", info->name);
+            if (info->type == OPT_TYPE_CHOICE) {
+                printf(":word:(");
+                print_words(info->argument);
+                printf(")");
+            } else if (info->type != OPT_TYPE_FLAG) {
+                printf(":%s:_files", info->argument);
+            }
+            printf("'");
+        }
+        printf(" \\\n        '*:file:_files' ;;\n");
+    }
+    printf("esac\n");
+    return 0;
+}
+
+static int fish_completion(void)
+{
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        printf("complete -c thimble -n __fish_use_subcommand -f -a %s -d '%s'\n",
+                command_table[i].name, command_table[i].help);
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        const option_info *info = &option_table[i];
+
+        printf("complete -c thimble -n '__fish_seen_subcommand_from");
+        for (int c = 0; c < COMMAND_COUNT; c++) {
+            if (belongs(i, c)) printf(" %s", command_table[c].name);
+        }
+        printf("' -l %s", info->name);
+        if (info->key) printf(" -s %c", info->key);
+        if (info->type != OPT_TYPE_FLAG) printf(" -r");
+        if (info->type == OPT_TYPE_CHOICE) {
+            printf(" -f -a '");
+            print_words(info->argument);
+            printf("'");
+        }
+        printf("\n");
+    }
+    return 0;
+}
+
+int cmd_COMPLETION(const options *opts)
+{
+    const char *shell = opts->n_args == 1 ? opts->args[0] : "";
+
+    if (strcmp(shell, "bash") == 0) return bash_completion();
+    if (strcmp(shell, "zsh") == 0) return zsh_completion();
+    if (strcmp(shell, "fish") == 0) return fish_completion();
+    return tmb__fail(
+            TMB_EINVAL, "completion takes bash, zsh or fish, found \"%s\"", tmb__printable(shell));
+}

@@ -1,0 +1,266 @@
+/* cmd_predict.c - thimble predict: class and probability of photos, keyed by file */
+#include "ui.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { CHUNK = 64 };
+
+/* The photos asked for, in order; the names are owned. */
+typedef struct file_list {
+    char **names;
+    int n, cap;
+} file_list;
+
+typedef struct predict_job {
+    const options *opts;
+    tmb_model *model;
+    tmb_predictor *predictor;
+    int classes, top, bad;
+    int first_status;
+    bool any;
+    char first_message[512];
+} predict_job;
+
+static int add_file(file_list *list, const char *name)
+{
+    if (list->n == list->cap) {
+        int cap = TMB_MAX(64, list->cap * 2);
+        char **grown = tmb__realloc(list->names, (size_t)cap, sizeof *grown);
+
+        if (!grown) return TMB_ENOMEM;
+        list->names = grown;
+        list->cap = cap;
+    }
+    list->names[list->n] = tmb__strdup(name);
+    return list->names[list->n++] ? 0 : TMB_ENOMEM;
+}
+
+/* A folder stands for the photos in it and below it, in sorted order. */
+static int add_path(file_list *list, const char *path, int depth)
+{
+    tmb__entry *entries;
+    int64_t n;
+    int status = 0;
+
+    if (tmb__file_exists(path) != 2) return add_file(list, path);
+    if (depth > 32)
+        return tmb__fail(TMB_EDATA, "%s: folders nested too deep", tmb__printable(path));
+    TMB_TRY(tmb__folder_list(&entries, &n, path, TMB_EDATA));
+    for (int64_t i = 0; i < n && status == 0; i++) {
+        char *inner;
+
+        if (entries[i].name[0] == '.' || !(entries[i].is_file || entries[i].is_folder)) continue;
+        inner = tmb__path_join(path, entries[i].name);
+        status = inner ? add_path(list, inner, depth + 1) : TMB_ENOMEM;
+        tmb__free(inner);
+    }
+    tmb__folder_list_free(entries, n);
+    return status;
+}
+
+/* Names from a file or standard input, one a line. */
+static int add_names_from(file_list *list, const char *path)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+    char line[8192];
+    int status = 0;
+
+    if (!file) return tmb__fail_errno(TMB_EDATA, errno, "%s", tmb__printable(path));
+    while (status == 0 && fgets(line, sizeof line, file)) {
+        size_t n = strlen(line);
+
+        if (n == sizeof line - 1 && line[n - 1] != '\n')
+            status = tmb__fail(
+                    TMB_EDATA, "%s: a line is longer than %zu bytes", path, sizeof line - 2);
+        while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+            line[--n] = 0;
+        if (n > 0 && status == 0) status = add_path(list, line, 0);
+    }
+    if (file != stdin) fclose(file);
+    return status;
+}
+
+/* ---- answers ---- */
+
+/* The `top` most probable classes, best first. */
+static int best_classes(const float *p, int classes, int top, int *order)
+{
+    int n = TMB_MIN(top, classes);
+
+    for (int i = 0; i < n; i++) {
+        int best = -1;
+
+        for (int k = 0; k < classes; k++) {
+            bool taken = false;
+
+            for (int j = 0; j < i; j++)
+                taken |= order[j] == k;
+            if (!taken && (best < 0 || p[k] > p[best])) best = k;
+        }
+        order[i] = best;
+    }
+    return n;
+}
+
+static void text_answer(tmb__strbuf *sb, const predict_job *job, const char *name, const float *p)
+{
+    int order[64], n = best_classes(p, job->classes, TMB_MIN(job->top, 64), order);
+
+    tmb__strbuf_add(sb, "%s", tmb__printable(name));
+    for (int i = 0; i < n; i++)
+        tmb__strbuf_add(sb, "  %s %.4f", tmb__printable(tmb_model_class_name(job->model, order[i])),
+                (double)p[order[i]]);
+    tmb__strbuf_add(sb, "\n");
+}
+
+static void json_answer(tmb__strbuf *sb, const predict_job *job, const char *name, const float *p,
+        const char *error)
+{
+    int order[64], n = p ? best_classes(p, job->classes, TMB_MIN(job->top, 64), order) : 0;
+
+    tmb__strbuf_add(sb, "{\"file\": ");
+    put_json_string(sb, name);
+    if (error) {
+        tmb__strbuf_add(sb, ", \"error\": ");
+        put_json_string(sb, error);
+    } else {
+        tmb__strbuf_add(sb, ", \"predictions\": [");
+        for (int i = 0; i < n; i++) {
+            tmb__strbuf_add(sb, "%s{\"label\": ", i ? ", " : "");
+            put_json_string(sb, tmb_model_class_name(job->model, order[i]));
+            tmb__strbuf_add(sb, ", \"probability\": ");
+            put_json_number(sb, (double)p[order[i]]);
+            tmb__strbuf_add(sb, "}");
+        }
+        tmb__strbuf_add(sb, "]");
+    }
+    tmb__strbuf_add(sb, "}");
+}
+
+static void csv_answer(tmb__strbuf *sb, const predict_job *job, const char *name, const float *p,
+        const char *error)
+{
+    int order[64], n = p ? best_classes(p, job->classes, TMB_MIN(job->top, 64), order) : 0;
+
+    for (int i = 0; i < n; i++) {
+        put_csv_field(sb, name);
+        tmb__strbuf_add(sb, ",%d,", i + 1);
+        put_csv_field(sb, tmb_model_class_name(job->model, order[i]));
+        tmb__strbuf_add(sb, ",%.6f,\n", (double)p[order[i]]);
+    }
+    if (!error) return;
+    put_csv_field(sb, name);
+    tmb__strbuf_add(sb, ",,,,");
+    put_csv_field(sb, error);
+    tmb__strbuf_add(sb, "\n");
+}
+
+static void one_answer(
+        tmb__strbuf *sb, predict_job *job, const char *name, const float *p, const char *error)
+{
+    if (opt_given(job->opts, OPT_JSON)) {
+        tmb__strbuf_add(sb, job->any ? ",\n " : "[");
+        json_answer(sb, job, name, p, error);
+    } else if (opt_given(job->opts, OPT_CSV)) {
+        if (!job->any) tmb__strbuf_add(sb, "file_name,rank,label,probability,error\n");
+        csv_answer(sb, job, name, p, error);
+    } else if (error) {
+        fprintf(stderr, "thimble predict: error: %s\n", error);
+    } else {
+        text_answer(sb, job, name, p);
+    }
+    job->any = true;
+}
+
+static int predict_chunk(predict_job *job, char *const *names, int n)
+{
+    float *p = tmb__calloc((size_t)n * (size_t)job->classes, sizeof *p);
+    int failed[CHUNK];
+    char *messages[CHUNK] = {0};
+    tmb__strbuf sb = {0};
+    int status = p
+            ? tmb_predict_files(job->predictor, (const char *const *)names, n, p, failed, messages)
+            : TMB_ENOMEM;
+
+    for (int i = 0; i < n && status == 0; i++) {
+        bool bad = failed[i] < 0;
+
+        one_answer(&sb, job, names[i], bad ? NULL : p + i * job->classes, bad ? messages[i] : NULL);
+        if (bad && job->bad++ == 0) job->first_status = failed[i];
+        if (bad && job->bad == 1)
+            snprintf(job->first_message, sizeof job->first_message, "%s", messages[i]);
+    }
+    for (int i = 0; i < n; i++)
+        tmb__free(messages[i]);
+    tmb__free(p);
+    if (status == 0) status = ui_print(&sb);
+    tmb__strbuf_free(&sb);
+    return status;
+}
+
+/* All photos unreadable, or some and no --keep-going: exit code 3, after all answers are out. */
+static int verdict(const predict_job *job, int n)
+{
+    if (job->bad == 0 || (job->bad < n && opt_given(job->opts, OPT_KEEP_GOING))) return 0;
+    if (n == 1) return tmb__fail(job->first_status, "%s", job->first_message);
+    tmb__fail(TMB_EDATA, "%d of %d photos could not be read", job->bad, n);
+    tmb__hint("--keep-going accepts that");
+    return TMB_EDATA;
+}
+
+static int predict(predict_job *job, const file_list *files)
+{
+    for (int i = 0; i < files->n; i += CHUNK)
+        TMB_TRY(predict_chunk(job, files->names + i, TMB_MIN(CHUNK, files->n - i)));
+    if (opt_given(job->opts, OPT_JSON)) puts(job->any ? "]" : "[]");
+    return verdict(job, files->n);
+}
+
+static int collect(file_list *files, const options *opts)
+{
+    const char *from = opt_text(opts, OPT_FILES_FROM, NULL);
+
+    for (int i = 1; i < opts->n_args; i++)
+        TMB_TRY(strcmp(opts->args[i], "-") == 0 ? add_names_from(files, "-")
+                                                : add_path(files, opts->args[i], 0));
+    if (from) TMB_TRY(add_names_from(files, from));
+    if (files->n > 0) return 0;
+    tmb__fail(TMB_EINVAL, "predict takes a model and photos, found %s",
+            opts->n_args ? "no photo" : "neither");
+    tmb__hint("thimble predict runs/first/model.thimble photo.jpg");
+    return TMB_EINVAL;
+}
+
+static int run(predict_job *job, tmb_device **device, const file_list *files)
+{
+    int batch = TMB_MIN(files->n, (int)opt_number(job->opts, OPT_BATCH_SIZE, 16));
+
+    TMB_TRY(tmb_model_open(&job->model, job->opts->args[0]));
+    TMB_TRY(open_device(device, job->opts));
+    TMB_TRY(tmb_predictor_new(&job->predictor, job->model, *device, batch));
+    job->classes = tmb_model_outputs(job->model) == 1 ? 2 : tmb_model_outputs(job->model);
+    if (tmb_model_classes(job->model) != job->classes)
+        return tmb__fail(TMB_EMODEL, "the model names %d classes, its net tells %d apart",
+                tmb_model_classes(job->model), job->classes);
+    return predict(job, files);
+}
+
+int cmd_PREDICT(const options *opts)
+{
+    predict_job job = {.opts = opts, .top = (int)opt_number(opts, OPT_TOP_K, 1)};
+    file_list files = {0};
+    tmb_device *device = NULL;
+    int status = collect(&files, opts);
+
+    if (status == 0) status = run(&job, &device, &files);
+    tmb_predictor_free(job.predictor);
+    tmb_model_free(job.model);
+    tmb_device_free(device);
+    for (int i = 0; i < files.n; i++)
+        tmb__free(files.names[i]);
+    tmb__free(files.names);
+    return status;
+}

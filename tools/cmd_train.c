@@ -1,0 +1,241 @@
+/* cmd_train.c - thimble train: from a folder of photos to a run folder with a model in it */
+#include "run_folder.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct train_job {
+    const options *opts;
+    ui u;
+    run_folder run;
+    tmb_recipe recipe;
+    tmb_device *device;
+    tmb_images *train, *validation;
+    tmb_model *model;
+    tmb_evaluation result;
+} train_job;
+
+static int check_arguments(const options *opts)
+{
+    const char *out = opt_text(opts, OPT_OUTPUT, NULL);
+    size_t n;
+
+    if (opts->n_args != 1) {
+        tmb__fail(TMB_EINVAL, "train takes one folder, found %d", opts->n_args);
+        tmb__hint("thimble train DIR -o RUN");
+        return TMB_EINVAL;
+    }
+    if (!out) {
+        tmb__fail(TMB_EINVAL, "-o is missing: the folder the run is written to");
+        tmb__hint("thimble train %s -o runs/first", tmb__printable(opts->args[0]));
+        return TMB_EINVAL;
+    }
+    n = strlen(opts->args[0]);
+    while (n > 1 && opts->args[0][n - 1] == '/')
+        n--;
+    if (strncmp(out, opts->args[0], n) == 0 && (out[n] == '/' || out[n] == 0))
+        return tmb__fail(TMB_EINVAL, "%s lies inside the data folder: it would be read as a class",
+                tmb__printable(out));
+    return 0;
+}
+
+static int open_images(train_job *job)
+{
+    const char *dir = job->opts->args[0];
+    tmb_images_opts opts = {.preprocess = &job->recipe.preprocess,
+            .batch = job->recipe.batch,
+            .on_scan = ui_scan,
+            .user = &job->u};
+
+    images_opts_from(&opts, job->opts);
+    opts.part = TMB_TRAIN;
+    opts.augment = job->recipe.augment;
+    opts.shuffle = true;
+    opts.shuffle_once = job->recipe.shuffle_once;
+    TMB_TRY(tmb_images_open(&job->train, dir, &opts));
+    ui_notices(&job->u, job->train);
+    opts.part = TMB_VALIDATION;
+    opts.augment = (tmb_augment){.preset = job->recipe.augment.preset};
+    opts.shuffle = opts.shuffle_once = false;
+    TMB_TRY(tmb_images_open(&job->validation, dir, &opts));
+    ui_notices(&job->u, job->validation);
+    return 0;
+}
+
+static void say_what_comes(const train_job *job)
+{
+    const tmb_preprocess *pre = &job->recipe.preprocess;
+    int classes = tmb_images_classes(job->train);
+
+    ui_say(&job->u, "%lld photos to train, %lld to validate, %d classes:",
+            (long long)tmb_images_count(job->train), (long long)tmb_images_count(job->validation),
+            classes);
+    for (int k = 0; k < classes && k < 20; k++)
+        ui_say(&job->u, "  %d %s", k, tmb__printable(tmb_images_class_name(job->train, k)));
+    ui_say(&job->u, "recipe %s: %s; %dx%d, batch %d, %d epochs, seed %llu, device %s, %d threads",
+            job->recipe.name, job->recipe.about, pre->size[0], pre->size[1], job->recipe.batch,
+            job->recipe.epochs, (unsigned long long)job->recipe.compile.seed,
+            opt_text(job->opts, OPT_DEVICE, "auto"), tmb_device_threads(job->device));
+}
+
+/* Folders that hold one and the same class order are the rule; anything else is told at once. */
+static int check_classes(const train_job *job)
+{
+    int train = tmb_images_classes(job->train), validation = tmb_images_classes(job->validation);
+    bool same = train == validation;
+
+    for (int k = 0; same && k < train; k++)
+        same = strcmp(tmb_images_class_name(job->train, k),
+                       tmb_images_class_name(job->validation, k)) == 0;
+    if (same) return 0;
+    tmb__fail(TMB_EDATA, "training and validation have different classes");
+    tmb__detail("training has %d (%s, ...), validation %d (%s, ...)", train,
+            tmb_images_class_name(job->train, 0), validation,
+            tmb_images_class_name(job->validation, 0));
+    return TMB_EDATA;
+}
+
+static int write_preview(const train_job *job)
+{
+    tmb_image sheet = {0};
+    int status = tmb_images_preview(job->train, 6, 7, &sheet);
+
+    if (status == 0) status = tmb_image_write(&sheet, job->run.preview, 0);
+    tmb_image_free(&sheet);
+    return status;
+}
+
+static int make_model(train_job *job)
+{
+    const char *from = opt_text(job->opts, OPT_INIT_FROM, NULL);
+    tmb_compile_opts compile = job->recipe.compile;
+
+    TMB_TRY(tmb_recipe_model(&job->model, &job->recipe, tmb_images_classes(job->train)));
+    compile.device = job->device;
+    if (!from) return tmb_model_compile(job->model, &compile);
+    TMB_TRY(tmb_model_load_weights(job->model, from));
+    compile.keep_weights = true;
+    return tmb_model_compile(job->model, &compile);
+}
+
+static int on_epoch(void *user, const tmb_epoch *epoch)
+{
+    ui_bar_epoch(user, epoch);
+    return 0;
+}
+
+static int on_step(void *user, const tmb_progress *progress)
+{
+    ui_bar_step(user, progress);
+    return 0;
+}
+
+static int fit(train_job *job)
+{
+    tmb_fit_opts fit = job->recipe.fit;
+    int status;
+
+    fit.validation = job->validation;
+    fit.on_epoch = on_epoch;
+    fit.on_step = on_step;
+    fit.user = &job->u;
+    fit.checkpoint = job->run.checkpoint;
+    fit.resume = opt_given(job->opts, OPT_RESUME);
+    fit.jsonl = job->run.metrics;
+    fit.stop = &ui_stop;
+    status = tmb_model_fit(job->model, job->train, &fit);
+    if (status == TMB_ESTOPPED) tmb__hint("go on with: the same command and --resume");
+    return status;
+}
+
+/* What the model says of itself: nothing that differs between two equal trainings. */
+static int write_record(train_job *job)
+{
+    const uint8_t *digest = tmb_images_fingerprint(job->train);
+    const tmb_epoch *epochs;
+    int n = tmb_model_history(job->model, &epochs), status;
+    tmb__strbuf sb = {0};
+
+    tmb__strbuf_add(&sb, "{\"program\": \"thimble %s\", \"recipe\": ", tmb_version());
+    put_json_string(&sb, job->recipe.name);
+    tmb__strbuf_add(&sb, ", \"seed\": %llu, \"epochs\": %d, \"batch_size\": %d, ",
+            (unsigned long long)job->recipe.compile.seed, job->recipe.epochs, job->recipe.batch);
+    tmb__strbuf_add(&sb, "\"train_photos\": %lld, \"validation_photos\": %lld, \"data_sha256\": \"",
+            (long long)tmb_images_count(job->train), (long long)tmb_images_count(job->validation));
+    for (int i = 0; i < 32; i++)
+        tmb__strbuf_add(&sb, "%02x", digest[i]);
+    tmb__strbuf_add(&sb,
+            "\", \"val_accuracy\": %.9g, \"val_accuracy_low\": %.9g, "
+            "\"val_accuracy_high\": %.9g, \"history\": [",
+            job->result.accuracy.value, job->result.accuracy.low, job->result.accuracy.high);
+    for (int i = 0; i < n; i++)
+        tmb__strbuf_add(&sb,
+                "%s{\"loss\": %.9g, \"accuracy\": %.9g, \"val_loss\": %.9g, \"val_accuracy\": "
+                "%.9g}",
+                i ? ", " : "", epochs[i].loss, epochs[i].accuracy, epochs[i].val_loss,
+                epochs[i].val_accuracy.value);
+    tmb__strbuf_add(&sb, "]}");
+    status = sb.failed ? TMB_ENOMEM : tmb_model_set_record(job->model, sb.text);
+    tmb__strbuf_free(&sb);
+    return status;
+}
+
+static int answer(train_job *job)
+{
+    const tmb_share *a = &job->result.accuracy;
+    double wanted = opt_number(job->opts, OPT_MIN_ACCURACY, 0);
+    tmb__strbuf sb = {0};
+    char share[64];
+
+    if (opt_given(job->opts, OPT_JSON)) {
+        tmb__strbuf_add(&sb, "{\"model\": ");
+        put_json_string(&sb, job->run.model);
+        tmb__strbuf_add(&sb,
+                ", \"val_accuracy\": %.9g, \"low\": %.9g, \"high\": %.9g, \"n\": %lld, "
+                "\"val_loss\": %.9g}\n",
+                a->value, a->low, a->high, (long long)job->result.n, job->result.loss);
+    } else {
+        tmb__strbuf_add(&sb, "%s  validation accuracy %s on %lld photos\n", job->run.model,
+                share_text(a, share), (long long)job->result.n);
+    }
+    TMB_TRY(ui_print(&sb));
+    if (a->value >= wanted) return 0;
+    return tmb__fail(
+            TMB_EGATE, "validation accuracy %.4f is below --min-accuracy %.4f", a->value, wanted);
+}
+
+static int train(train_job *job)
+{
+    TMB_TRY(recipe_from(&job->recipe, job->opts));
+    TMB_TRY(open_device(&job->device, job->opts));
+    TMB_TRY(open_images(job));
+    TMB_TRY(check_classes(job));
+    TMB_TRY(run_folder_open(&job->run, opt_text(job->opts, OPT_OUTPUT, NULL), job->opts));
+    TMB_TRY(run_folder_settings(&job->run, job->opts, job->opts->args[0]));
+    TMB_TRY(run_folder_split(&job->run, job->train, job->validation));
+    TMB_TRY(write_preview(job));
+    say_what_comes(job);
+    TMB_TRY(make_model(job));
+    ui_catch_signals();
+    TMB_TRY(fit(job));
+    TMB_TRY(tmb_model_evaluate(job->model, job->validation, &job->result));
+    TMB_TRY(write_predictions(job->run.predictions, job->validation, &job->result));
+    TMB_TRY(write_record(job));
+    TMB_TRY(tmb_model_save(job->model, job->run.model));
+    return answer(job);
+}
+
+int cmd_TRAIN(const options *opts)
+{
+    train_job job = {.opts = opts, .u = ui_of(opts), .run = {.lock = -1}};
+    int status = check_arguments(opts);
+
+    if (status == 0) status = train(&job);
+    tmb_evaluation_free(&job.result);
+    tmb_model_free(job.model);
+    tmb_images_free(job.train);
+    tmb_images_free(job.validation);
+    tmb_device_free(job.device);
+    run_folder_close(&job.run);
+    return status;
+}

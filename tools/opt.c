@@ -1,0 +1,338 @@
+/* opt.c - parse the command line and the environment by the table in options.def */
+#include "opt.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define C(NAME) (1u << CMD_##NAME)
+#define C_ALL   0xffffffffu
+
+const command_info command_table[COMMAND_COUNT] = {
+#define X(ID, name, args, help) {name, args, help},
+#include "commands.def"
+#undef X
+};
+
+const option_info option_table[OPTION_COUNT] = {
+#define X(ID, name, key, type, arg, low, high, commands, help)                                     \
+    {name, key, OPT_TYPE_##type, arg, low, high, commands, help},
+#include "options.def"
+#undef X
+};
+
+/* ---- nearest name ---- */
+
+/* Levenshtein's distance, for "did you mean"; names are short. */
+static int distance(const char *a, const char *b)
+{
+    enum { MOST = 40 };
+    int row[MOST + 1], n = (int)strlen(b);
+
+    if (n > MOST || strlen(a) > MOST) return MOST;
+    for (int j = 0; j <= n; j++)
+        row[j] = j;
+    for (int i = 1; a[i - 1]; i++) {
+        int diagonal = row[0];
+
+        row[0] = i;
+        for (int j = 1; j <= n; j++) {
+            int best = diagonal + (a[i - 1] != b[j - 1]);
+
+            diagonal = row[j];
+            best = TMB_MIN(best, row[j] + 1);
+            row[j] = TMB_MIN(best, row[j - 1] + 1);
+        }
+    }
+    return row[n];
+}
+
+int opt_command(const char *name)
+{
+    int best = 0;
+
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(command_table[i].name, name) == 0) return i;
+        if (distance(name, command_table[i].name) < distance(name, command_table[best].name))
+            best = i;
+    }
+    tmb__fail(TMB_EINVAL, "unknown command \"%s\"", tmb__printable(name));
+    if (distance(name, command_table[best].name) <= 3)
+        tmb__hint("did you mean %s? `thimble help` lists all", command_table[best].name);
+    else
+        tmb__hint("`thimble help` lists the commands");
+    return -1;
+}
+
+static int unknown_option(command_id command, const char *given, size_t length)
+{
+    char name[64];
+    int best = -1;
+
+    snprintf(name, sizeof name, "%.*s", (int)TMB_MIN(length, sizeof name - 1), given);
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (!(option_table[i].commands & (1u << command))) continue;
+        if (best < 0 ||
+                distance(name, option_table[i].name) < distance(name, option_table[best].name))
+            best = i;
+    }
+    tmb__fail(TMB_EINVAL, "unknown option --%s", tmb__printable(name));
+    if (best >= 0 && distance(name, option_table[best].name) <= 4)
+        tmb__hint("did you mean --%s?", option_table[best].name);
+    else
+        tmb__hint("`thimble help %s` lists its options", command_table[command].name);
+    return TMB_EINVAL;
+}
+
+/* ---- values ---- */
+
+static int bad_value(option_id id, const char *text, const char *wanted)
+{
+    return tmb__fail(TMB_EINVAL, "--%s \"%s\": expected %s", option_table[id].name,
+            tmb__printable(text), wanted);
+}
+
+static int check_range(option_id id, const char *text, double value)
+{
+    const option_info *info = &option_table[id];
+
+    if (value >= info->low && value <= info->high) return 0;
+    return tmb__fail(TMB_EINVAL, "--%s %s: out of range, %.10g to %.10g is allowed", info->name,
+            tmb__printable(text), info->low, info->high);
+}
+
+/* A number with a unit behind it: `text` is cut before one of the endings, whose factor is applied. */
+typedef struct unit {
+    const char *ending;
+    double factor;
+} unit;
+
+static bool parse_unit(const char *text, const unit *units, int n, double *out)
+{
+    char number[64];
+    double factor = 1;
+    size_t length = strlen(text);
+
+    for (int i = 0; i < n; i++) {
+        size_t tail = strlen(units[i].ending);
+
+        if (length > tail && strcmp(text + length - tail, units[i].ending) == 0) {
+            length -= tail;
+            factor = units[i].factor;
+            break;
+        }
+    }
+    if (length >= sizeof number) return false;
+    memcpy(number, text, length);
+    number[length] = 0;
+    if (!tmb__parse_double(number, out)) return false;
+    *out *= factor;
+    return true;
+}
+
+static int parse_range(option_id id, const char *text, option_value *value)
+{
+    const char *comma = strchr(text, ',');
+    char low[64];
+
+    if (!comma) {
+        double z;
+
+        if (!tmb__parse_double(text, &z)) return bad_value(id, text, "Z or LO,HI");
+        value->number[0] = 1 - z;
+        value->number[1] = 1 + z;
+    } else {
+        snprintf(low, sizeof low, "%.*s", (int)(comma - text), text);
+        if (!tmb__parse_double(low, &value->number[0]) ||
+                !tmb__parse_double(comma + 1, &value->number[1]) ||
+                value->number[0] > value->number[1])
+            return bad_value(id, text, "Z or LO,HI with LO <= HI");
+    }
+    TMB_TRY(check_range(id, text, value->number[0]));
+    return check_range(id, text, value->number[1]);
+}
+
+static int parse_choice(option_id id, const char *text, option_value *value)
+{
+    const char *word = option_table[id].argument;
+    size_t length = strlen(text);
+
+    for (value->choice = 0;; value->choice++) {
+        size_t n = strcspn(word, "|");
+
+        if (n == length && strncmp(word, text, n) == 0) return 0;
+        if (!word[n]) break;
+        word += n + 1;
+    }
+    tmb__fail(TMB_EINVAL, "--%s \"%s\": expected one of %s", option_table[id].name,
+            tmb__printable(text), option_table[id].argument);
+    return TMB_EINVAL;
+}
+
+static int parse_value(option_id id, const char *text, option_value *value)
+{
+    static const unit angles[] = {{"deg", 1}, {"rad", 57.295779513082320876798}};
+    static const unit sizes[] = {{"K", 1024}, {"M", 1048576}, {"G", 1073741824}};
+    int64_t whole;
+
+    value->set = true;
+    value->text = text;
+    switch (option_table[id].type) {
+    case OPT_TYPE_NUMBER:
+        if (!tmb__parse_double(text, &value->number[0])) return bad_value(id, text, "a number");
+        return check_range(id, text, value->number[0]);
+    case OPT_TYPE_WHOLE:
+        if (!tmb__parse_int(text, &whole)) return bad_value(id, text, "a whole number");
+        value->number[0] = (double)whole;
+        return check_range(id, text, value->number[0]);
+    case OPT_TYPE_ANGLE:
+        if (!parse_unit(text, angles, TMB_COUNT(angles), &value->number[0]))
+            return bad_value(id, text, "an angle such as 11.5, 11.5deg or 0.2rad");
+        return check_range(id, text, value->number[0]);
+    case OPT_TYPE_BYTES:
+        if (!parse_unit(text, sizes, TMB_COUNT(sizes), &value->number[0]))
+            return bad_value(id, text, "a size such as 512M or 2G");
+        return check_range(id, text, value->number[0]);
+    case OPT_TYPE_RANGE:
+        return parse_range(id, text, value);
+    case OPT_TYPE_CHOICE:
+        return parse_choice(id, text, value);
+    case OPT_TYPE_FLAG:
+    case OPT_TYPE_TEXT:
+        break;
+    }
+    return 0;
+}
+
+/* ---- the environment ---- */
+
+void opt_env_name(option_id id, char *out, size_t size)
+{
+    snprintf(out, size, "THIMBLE_%s", option_table[id].name);
+    for (char *p = out; *p; p++) {
+        if (*p == '-') *p = '_';
+        if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 'a' + 'A');
+    }
+}
+
+static int parse_environment(options *out)
+{
+    char name[64];
+
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        const char *text;
+
+        if (!(option_table[i].commands & (1u << out->command)) || i == OPT_HELP) continue;
+        opt_env_name(i, name, sizeof name);
+        text = getenv(name);
+        if (!text || !text[0]) continue;
+        if (option_table[i].type == OPT_TYPE_FLAG && strcmp(text, "0") == 0) continue;
+        if (parse_value(i, text, &out->value[i]) < 0) {
+            tmb__hint("it comes from the environment, %s", name);
+            return TMB_EINVAL;
+        }
+    }
+    return 0;
+}
+
+/* ---- the command line ---- */
+
+static int find_long(command_id command, const char *name, size_t length)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (!(option_table[i].commands & (1u << command))) continue;
+        if (strlen(option_table[i].name) == length &&
+                memcmp(option_table[i].name, name, length) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static int find_short(command_id command, char key)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (option_table[i].key == key && (option_table[i].commands & (1u << command))) return i;
+    }
+    return -1;
+}
+
+/* One argument that begins with a dash, and its value, maybe in the next. Returns the number used. */
+static int parse_option(options *out, int n, char **argv)
+{
+    const char *arg = argv[0], *value = NULL;
+    int id, used = 1;
+
+    if (arg[1] == '-') {
+        size_t length = strcspn(arg + 2, "=");
+
+        id = find_long(out->command, arg + 2, length);
+        if (id < 0) return unknown_option(out->command, arg + 2, length);
+        if (arg[2 + length]) value = arg + 3 + length;
+    } else {
+        id = find_short(out->command, arg[1]);
+        if (id < 0) return unknown_option(out->command, arg + 1, strlen(arg + 1));
+        if (arg[2]) value = arg + 2;
+    }
+    if (option_table[id].type == OPT_TYPE_FLAG) {
+        if (value)
+            return tmb__fail(TMB_EINVAL, "--%s takes no value, found \"%s\"", option_table[id].name,
+                    tmb__printable(value));
+        value = "1";
+    } else if (!value) {
+        if (n < 2)
+            return tmb__fail(TMB_EINVAL, "--%s: its value is missing", option_table[id].name);
+        value = argv[1];
+        used = 2;
+    }
+    TMB_TRY(parse_value((option_id)id, value, &out->value[id]));
+    return used;
+}
+
+int opt_parse(options *out, command_id command, int argc, char **argv)
+{
+    bool only_args = false;
+
+    *out = (options){.command = command};
+    out->args = tmb__calloc((size_t)argc + 1, sizeof *out->args);
+    if (!out->args) return TMB_ENOMEM;
+    TMB_TRY(parse_environment(out));
+    for (int i = 2; i < argc;) {
+        int used = 1;
+
+        if (!only_args && strcmp(argv[i], "--") == 0)
+            only_args = true;
+        else if (!only_args && argv[i][0] == '-' && argv[i][1])
+            used = parse_option(out, argc - i, argv + i);
+        else
+            out->args[out->n_args++] = argv[i];
+        if (used < 0) return used;
+        i += used;
+    }
+    return 0;
+}
+
+void opt_free(options *opts)
+{
+    tmb__free(opts->args);
+    opts->args = NULL;
+}
+
+bool opt_given(const options *opts, option_id id)
+{
+    return opts->value[id].set;
+}
+
+double opt_number(const options *opts, option_id id, double fallback)
+{
+    return opts->value[id].set ? opts->value[id].number[0] : fallback;
+}
+
+const char *opt_text(const options *opts, option_id id, const char *fallback)
+{
+    return opts->value[id].set ? opts->value[id].text : fallback;
+}
+
+int opt_choice(const options *opts, option_id id, int fallback)
+{
+    return opts->value[id].set ? opts->value[id].choice : fallback;
+}

@@ -1,0 +1,119 @@
+/* shared.c - what several commands do alike: devices, picture options, recipes, overwriting */
+#include "ui.h"
+
+#include <string.h>
+
+int open_device(tmb_device **out, const options *opts)
+{
+    return tmb_device_open(
+            out, opt_text(opts, OPT_DEVICE, NULL), (int)opt_number(opts, OPT_THREADS, 0));
+}
+
+void images_opts_from(tmb_images_opts *out, const options *opts)
+{
+    out->bad = (tmb_bad_images)opt_choice(opts, OPT_BAD_IMAGES, TMB_BAD_SKIP);
+    out->bad_limit = (float)opt_number(opts, OPT_BAD_LIMIT, 0);
+    out->val_split = (float)opt_number(opts, OPT_VAL_SPLIT, 0);
+    out->cache_bytes = (int64_t)opt_number(opts, OPT_CACHE_MEMORY, 0);
+    out->max_pixels = (int64_t)opt_number(opts, OPT_MAX_PIXELS, 0);
+    out->allow_empty_class = opt_given(opts, OPT_ALLOW_EMPTY_CLASS);
+    out->seed = (uint64_t)opt_number(opts, OPT_SEED, 0);
+}
+
+int check_overwrite(const char *path, const options *opts)
+{
+    if (opt_given(opts, OPT_FORCE) || tmb__file_exists(path) == 0) return 0;
+    tmb__fail(TMB_EEXISTS, "%s is there already", tmb__printable(path));
+    tmb__hint("take another name, or --force to overwrite it");
+    return TMB_EEXISTS;
+}
+
+/* ---- recipes ---- */
+
+static void set_number(float *field, const options *opts, option_id id)
+{
+    if (opt_given(opts, id)) *field = (float)opts->value[id].number[0];
+}
+
+static void set_range(float field[2], const options *opts, option_id id)
+{
+    if (!opt_given(opts, id)) return;
+    field[0] = (float)opts->value[id].number[0];
+    field[1] = (float)opts->value[id].number[1];
+}
+
+static void change_augment(tmb_augment *augment, const options *opts)
+{
+    const double degrees = 57.295779513082320876798;
+
+    if (opt_given(opts, OPT_NO_AUGMENT)) *augment = (tmb_augment){.preset = augment->preset};
+    augment->preset = (tmb_preset)opt_choice(opts, OPT_AUGMENT_PRESET, augment->preset);
+    set_number(&augment->rotation, opts, OPT_ROTATION_RANGE);
+    set_number(&augment->width_shift, opts, OPT_WIDTH_SHIFT_RANGE);
+    set_number(&augment->height_shift, opts, OPT_HEIGHT_SHIFT_RANGE);
+    set_number(&augment->shear, opts, OPT_SHEAR_RANGE);
+    if (opt_given(opts, OPT_SHEAR_RANGE) && augment->preset == TMB_PRESET_KERAS2016)
+        augment->shear = (float)(augment->shear / degrees); /* that preset counts in radians */
+    set_range(augment->zoom, opts, OPT_ZOOM_RANGE);
+    set_number(&augment->channel_shift, opts, OPT_CHANNEL_SHIFT_RANGE);
+    set_range(augment->brightness, opts, OPT_BRIGHTNESS_RANGE);
+    if (opt_given(opts, OPT_HORIZONTAL_FLIP)) augment->horizontal_flip = true;
+    if (opt_given(opts, OPT_VERTICAL_FLIP)) augment->vertical_flip = true;
+    augment->fill = (tmb_fill)opt_choice(opts, OPT_FILL_MODE, augment->fill);
+    set_number(&augment->cval, opts, OPT_CVAL);
+}
+
+static void change_compile(tmb_compile_opts *compile, const options *opts)
+{
+    static const tmb_optimizer optimizers[] = {TMB_RMSPROP, TMB_SGD, TMB_ADAM, TMB_ADAMW};
+
+    if (opt_given(opts, OPT_OPT)) {
+        tmb_optimizer chosen = optimizers[opts->value[OPT_OPT].choice];
+
+        /* Another optimizer wants its own rate and constants, not the recipe's. */
+        if (chosen != compile->optimizer) {
+            compile->lr = compile->momentum = compile->epsilon = 0;
+            compile->nesterov = compile->epsilon_outside = false;
+        }
+        compile->optimizer = chosen;
+    }
+    set_number(&compile->lr, opts, OPT_LR);
+    set_number(&compile->momentum, opts, OPT_MOMENTUM);
+    set_number(&compile->weight_decay, opts, OPT_WEIGHT_DECAY);
+    compile->schedule = (tmb_schedule)opt_choice(opts, OPT_SCHEDULE, compile->schedule);
+    set_number(&compile->warmup, opts, OPT_WARMUP);
+    set_number(&compile->label_smoothing, opts, OPT_LABEL_SMOOTHING);
+    set_number(&compile->average, opts, OPT_AVERAGE);
+    set_number(&compile->clip_norm, opts, OPT_CLIP_NORM);
+    compile->seed = (uint64_t)opt_number(opts, OPT_SEED, 0);
+}
+
+static void change_fit(tmb_recipe *recipe, const options *opts)
+{
+    recipe->epochs = (int)opt_number(opts, OPT_EPOCHS, recipe->epochs);
+    recipe->batch = (int)opt_number(opts, OPT_BATCH_SIZE, recipe->batch);
+    recipe->fit.epochs = recipe->epochs;
+    recipe->fit.balanced = opt_choice(opts, OPT_CLASS_WEIGHT, 0) == 1;
+    recipe->fit.monitor = (tmb_monitor)opt_choice(opts, OPT_MONITOR, recipe->fit.monitor);
+    recipe->fit.patience = (int)opt_number(opts, OPT_PATIENCE, recipe->fit.patience);
+    recipe->fit.plateau = (int)opt_number(opts, OPT_PLATEAU, recipe->fit.plateau);
+    recipe->fit.time_limit = opt_number(opts, OPT_TIME_LIMIT, 0);
+    if (opt_given(opts, OPT_RESTORE_BEST)) recipe->fit.restore_best = true;
+}
+
+int recipe_from(tmb_recipe *out, const options *opts)
+{
+    int size;
+
+    TMB_TRY(tmb_recipe_get(out, opt_text(opts, OPT_RECIPE, NULL)));
+    size = (int)opt_number(opts, OPT_IMG_SIZE, out->preprocess.size[0]);
+    out->preprocess.size[0] = out->preprocess.size[1] = size;
+    out->preprocess.filter =
+            (tmb_filter)(1 + opt_choice(opts, OPT_INTERPOLATION, (int)out->preprocess.filter - 1));
+    out->preprocess.fit = (tmb_fit_rule)opt_choice(opts, OPT_FIT, out->preprocess.fit);
+    set_number(&out->dropout, opts, OPT_DROPOUT);
+    change_augment(&out->augment, opts);
+    change_compile(&out->compile, opts);
+    change_fit(out, opts);
+    return 0;
+}

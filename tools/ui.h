@@ -1,0 +1,69 @@
+/* ui.h - what the program says: messages, the bar, answers; and signals */
+#ifndef THIMBLE_TOOLS_UI_H
+#define THIMBLE_TOOLS_UI_H
+
+#include "opt.h"
+#include <thimble/thimble.h>
+
+/* Each command: 0 or a negative status whose message main prints. */
+#define X(ID, name, args, help) int cmd_##ID(const options *opts);
+#include "commands.def"
+#undef X
+
+/* How much to say and how: set once from the options. */
+typedef struct ui {
+    const char *command;
+    int verbose;           /* -1 quiet, 0, 1 */
+    bool terminal, colour; /* of stderr */
+} ui;
+ui ui_of(const options *opts);
+
+/* The last failure, as `thimble train: error: ...` with detail and hint, to stderr. */
+void ui_error(const ui *u);
+/* A line to stderr unless quiet; `ui_warn` marks it as a warning and is never quiet. */
+void ui_say(const ui *u, const char *fmt, ...) TMB_PRINTF(2, 3);
+void ui_warn(const ui *u, const char *fmt, ...) TMB_PRINTF(2, 3);
+/* Notices of a data set, bad files first five and then counted; warnings all. */
+void ui_notices(const ui *u, const tmb_images *images);
+
+/* Flush stdout; TMB_EOUTPUT if what was printed did not arrive. */
+int ui_finish_output(void);
+
+/* ---- the bar: one line redrawn on a terminal, nothing elsewhere ---- */
+
+void ui_bar_step(const ui *u, const tmb_progress *progress);
+/* The line that stays at the end of an epoch. */
+void ui_bar_epoch(const ui *u, const tmb_epoch *epoch);
+void ui_bar_clear(const ui *u);
+/* "Reading photos 1200/2000"; matches tmb_images_opts.on_scan. */
+void ui_scan(void *user, int64_t done, int64_t total);
+
+/* ---- signals: the first asks to stop, the second ends at once ---- */
+
+void ui_catch_signals(void);
+extern volatile int ui_stop; /* the signal that came, 0: none */
+/* End as the signal would have, so that the shell sees it. */
+_Noreturn void ui_die_by_signal(void);
+
+/* ---- JSON (RFC 8259): strings escaped, invalid UTF-8 replaced ---- */
+
+void put_json_string(tmb__strbuf *sb, const char *text);
+void put_json_number(tmb__strbuf *sb, double value); /* null if not finite */
+/* A CSV field, quoted where it must be. */
+void put_csv_field(tmb__strbuf *sb, const char *text);
+/* Print and free. */
+int ui_print(tmb__strbuf *sb);
+
+/* ---- shared by commands ---- */
+
+int open_device(tmb_device **out, const options *opts);
+/* The picture options of train, evaluate and preview into `out`. */
+void images_opts_from(tmb_images_opts *out, const options *opts);
+/* Refuse to write over something without --force; TMB_EEXISTS. */
+int check_overwrite(const char *path, const options *opts);
+/* A recipe with the command line's changes. */
+int recipe_from(tmb_recipe *out, const options *opts);
+/* "0.8125  [0.784, 0.838]" */
+const char *share_text(const tmb_share *share, char text[64]);
+
+#endif
