@@ -1,14 +1,22 @@
 #!/usr/bin/env bash
-# size.sh - lines of each module against the budget; fails if the tree or a file grew too large
+# size.sh - lines of code of each module against the budget; fails if the tree or a file grew too large
 #
-# src and tools together stay under 30,000 lines, a file under 1,000 (aim: 600), a function under 100
-# (aim: 60). No code golf: the way down is to take something out.
+# src and tools together stay under 30,000 lines of code: blank lines and lines that are nothing but
+# comment do not count, so that a budget never pays for leaving an explanation out. A file stays under
+# 1,000 lines in all (aim: 600), a function under 100 (aim: 60). The way down is to take something out.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 budget=30000 file_stop=1000 file_aim=600 function_stop=100 function_aim=60
 
 sources() { find "$@" -type f \( -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.cu' \) 2>/dev/null; }
-count() { sources "$@" | tr '\n' '\0' | xargs -0 -r cat | wc -l; }
+count() {
+    sources "$@" | tr '\n' '\0' | xargs -0 -r cat | awk '
+        inside { if (/\*\//) inside = 0; next }
+        /^[ \t]*$/ || /^[ \t]*\/\*.*\*\/[ \t]*$/ { next }
+        /^[ \t]*\/\*/ { if (!/\*\//) inside = 1; next }
+        { n++ }
+        END { print n + 0 }'
+}
 
 for folder in src/*/ src/backend/*/ tools/; do
     printf '%7d  %s\n' "$(count "$folder")" "${folder%/}"

@@ -64,7 +64,14 @@ int opt_command(const char *name)
     return -1;
 }
 
-static int unknown_option(command_id command, const char *given, size_t length)
+static int unknown_short(const char *arg)
+{
+    tmb__fail(TMB_EINVAL, "unknown option %s", tmb__printable(arg));
+    tmb__hint("long options have two dashes; file names that begin with a dash stand after --");
+    return TMB_EINVAL;
+}
+
+static int unknown_long(command_id command, const char *given, size_t length)
 {
     char name[64];
     int best = -1;
@@ -86,19 +93,15 @@ static int unknown_option(command_id command, const char *given, size_t length)
 
 /* ---- values ---- */
 
-static int bad_value(option_id id, const char *text, const char *wanted)
-{
-    return tmb__fail(TMB_EINVAL, "--%s \"%s\": expected %s", option_table[id].name,
-            tmb__printable(text), wanted);
-}
-
-static int check_range(option_id id, const char *text, double value)
+/* A value is taken if it was `read` as what is `wanted` and lies in the option's range. */
+static int check_value(
+        option_id id, const char *text, bool read, const double value[2], const char *wanted)
 {
     const option_info *info = &option_table[id];
 
-    if (value >= info->low && value <= info->high) return 0;
-    return tmb__fail(TMB_EINVAL, "--%s %s: out of range, %.10g to %.10g is allowed", info->name,
-            tmb__printable(text), info->low, info->high);
+    if (read && value[0] >= info->low && value[1] <= info->high && value[0] <= value[1]) return 0;
+    return tmb__fail(TMB_EINVAL, "--%s \"%s\": expected %s from %.10g to %.10g", info->name,
+            tmb__printable(text), wanted, info->low, info->high);
 }
 
 /* A number with a unit behind it: `text` is cut before one of the endings, whose factor is applied. */
@@ -130,78 +133,76 @@ static bool parse_unit(const char *text, const unit *units, int n, double *out)
     return true;
 }
 
-static int parse_range(option_id id, const char *text, option_value *value)
+/* "Z" is 1-Z to 1+Z, as in Keras. */
+static bool parse_range(const char *text, double out[2])
 {
     const char *comma = strchr(text, ',');
     char low[64];
 
     if (!comma) {
-        double z;
-
-        if (!tmb__parse_double(text, &z)) return bad_value(id, text, "Z or LO,HI");
-        value->number[0] = 1 - z;
-        value->number[1] = 1 + z;
-    } else {
-        snprintf(low, sizeof low, "%.*s", (int)(comma - text), text);
-        if (!tmb__parse_double(low, &value->number[0]) ||
-                !tmb__parse_double(comma + 1, &value->number[1]) ||
-                value->number[0] > value->number[1])
-            return bad_value(id, text, "Z or LO,HI with LO <= HI");
+        if (!tmb__parse_double(text, &out[1])) return false;
+        out[0] = 1 - out[1];
+        out[1] = 1 + out[1];
+        return true;
     }
-    TMB_TRY(check_range(id, text, value->number[0]));
-    return check_range(id, text, value->number[1]);
+    snprintf(low, sizeof low, "%.*s", (int)(comma - text), text);
+    return tmb__parse_double(low, &out[0]) && tmb__parse_double(comma + 1, &out[1]);
 }
 
-static int parse_choice(option_id id, const char *text, option_value *value)
+static int parse_choice(option_id id, const char *text, int *choice)
 {
     const char *word = option_table[id].argument;
     size_t length = strlen(text);
 
-    for (value->choice = 0;; value->choice++) {
+    for (*choice = 0;; ++*choice) {
         size_t n = strcspn(word, "|");
 
         if (n == length && strncmp(word, text, n) == 0) return 0;
         if (!word[n]) break;
         word += n + 1;
     }
-    tmb__fail(TMB_EINVAL, "--%s \"%s\": expected one of %s", option_table[id].name,
+    return tmb__fail(TMB_EINVAL, "--%s \"%s\": expected one of %s", option_table[id].name,
             tmb__printable(text), option_table[id].argument);
-    return TMB_EINVAL;
 }
 
 static int parse_value(option_id id, const char *text, option_value *value)
 {
     static const unit angles[] = {{"deg", 1}, {"rad", 57.295779513082320876798}};
     static const unit sizes[] = {{"K", 1024}, {"M", 1048576}, {"G", 1073741824}};
-    int64_t whole;
+    const char *wanted = "a number";
+    double *number = value->number;
+    int64_t whole = 0;
+    bool read;
 
     value->set = true;
     value->text = text;
     switch (option_table[id].type) {
-    case OPT_TYPE_NUMBER:
-        if (!tmb__parse_double(text, &value->number[0])) return bad_value(id, text, "a number");
-        return check_range(id, text, value->number[0]);
     case OPT_TYPE_WHOLE:
-        if (!tmb__parse_int(text, &whole)) return bad_value(id, text, "a whole number");
-        value->number[0] = (double)whole;
-        return check_range(id, text, value->number[0]);
+        wanted = "a whole number";
+        read = tmb__parse_int(text, &whole);
+        number[0] = (double)whole;
+        break;
     case OPT_TYPE_ANGLE:
-        if (!parse_unit(text, angles, TMB_COUNT(angles), &value->number[0]))
-            return bad_value(id, text, "an angle such as 11.5, 11.5deg or 0.2rad");
-        return check_range(id, text, value->number[0]);
+        wanted = "an angle such as 11.5, 11.5deg or 0.2rad,";
+        read = parse_unit(text, angles, TMB_COUNT(angles), number);
+        break;
     case OPT_TYPE_BYTES:
-        if (!parse_unit(text, sizes, TMB_COUNT(sizes), &value->number[0]))
-            return bad_value(id, text, "a size such as 512M or 2G");
-        return check_range(id, text, value->number[0]);
+        wanted = "a size such as 512M or 2G,";
+        read = parse_unit(text, sizes, TMB_COUNT(sizes), number);
+        break;
     case OPT_TYPE_RANGE:
-        return parse_range(id, text, value);
+        return check_value(id, text, parse_range(text, number), number, "Z or LO,HI");
     case OPT_TYPE_CHOICE:
-        return parse_choice(id, text, value);
+        return parse_choice(id, text, &value->choice);
     case OPT_TYPE_FLAG:
     case OPT_TYPE_TEXT:
-        break;
+        return 0;
+    case OPT_TYPE_NUMBER:
+    default:
+        read = tmb__parse_double(text, number);
     }
-    return 0;
+    number[1] = number[0];
+    return check_value(id, text, read, number, wanted);
 }
 
 /* ---- the environment ---- */
@@ -266,11 +267,11 @@ static int parse_option(options *out, int n, char **argv)
         size_t length = strcspn(arg + 2, "=");
 
         id = find_long(out->command, arg + 2, length);
-        if (id < 0) return unknown_option(out->command, arg + 2, length);
+        if (id < 0) return unknown_long(out->command, arg + 2, length);
         if (arg[2 + length]) value = arg + 3 + length;
     } else {
         id = find_short(out->command, arg[1]);
-        if (id < 0) return unknown_option(out->command, arg + 1, strlen(arg + 1));
+        if (id < 0) return unknown_short(arg);
         if (arg[2]) value = arg + 2;
     }
     if (option_table[id].type == OPT_TYPE_FLAG) {
@@ -315,6 +316,13 @@ void opt_free(options *opts)
 {
     tmb__free(opts->args);
     opts->args = NULL;
+}
+
+int opt_adopt(options *opts, const char *name, const char *text)
+{
+    int id = find_long(opts->command, name, strlen(name));
+
+    return id < 0 || opts->value[id].set ? 0 : parse_value((option_id)id, text, &opts->value[id]);
 }
 
 bool opt_given(const options *opts, option_id id)

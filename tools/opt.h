@@ -48,7 +48,7 @@ extern const option_info option_table[OPTION_COUNT];
 typedef struct option_value {
     bool set;
     const char *text; /* as given */
-    double number[2]; /* NUMBER, WHOLE, BYTES, ANGLE (degrees); RANGE: both ends */
+    double number[2]; /* NUMBER, WHOLE, BYTES, ANGLE (degrees) twice; RANGE: both ends */
     int choice;       /* CHOICE: which word, from 0 */
 } option_value;
 
@@ -63,6 +63,8 @@ typedef struct options {
 /* Parse argv[2..]; environment first, the command line wins. TMB_EINVAL with message and hint. */
 int opt_parse(options *out, command_id command, int argc, char **argv);
 void opt_free(options *opts);
+/* Set an option by name, unless it was given; `text` is borrowed. A name that is none is left alone. */
+int opt_adopt(options *opts, const char *name, const char *text);
 
 bool opt_given(const options *opts, option_id id);
 double opt_number(const options *opts, option_id id, double fallback);

@@ -16,7 +16,7 @@ typedef struct tmb_image {
     uint8_t *pixels; /* (height, width, channels) */
 } tmb_image;
 
-/* Pillow's six filters; all but nearest widen with the reduction, so that shrinking does not alias. */
+/* Pillow's six filters; all but nearest widen with the reduction: shrinking does not alias. */
 typedef enum tmb_filter {
     TMB_NEAREST = 1,
     TMB_BILINEAR,
@@ -34,29 +34,29 @@ typedef enum tmb_image_state {
 } tmb_image_state;
 
 typedef struct tmb_image_opts {
-    int channels;          /* wanted channels: 1, 3 or 4; 0: 3 */
-    bool ignore_exif;      /* leave the picture as stored, as Keras does; default: turned upright */
-    bool partial;          /* give a damaged picture too; default: refused with its reason */
-    int64_t max_pixels;    /* width * height above this is refused before memory is taken; 0: 64 Mi */
-    int64_t max_bytes;     /* a larger file is refused; 0: 256 MiB */
-    int min_side;          /* JPEG: may be decoded at 1/2, 1/4, 1/8 while both sides stay at least
-                              this; 0: always in full (what every Keras preset needs) */
+    int channels;       /* wanted channels: 1, 3 or 4; 0: 3 */
+    bool ignore_exif;   /* leave the picture as stored, as Keras does; default: turned upright */
+    bool partial;       /* give a damaged picture too; default: refused with its reason */
+    int64_t max_pixels; /* width * height above this is refused before memory is taken; 0: 64 Mi */
+    int64_t max_bytes;  /* a larger file is refused; 0: 256 MiB */
+    int min_side;       /* JPEG: may be decoded at 1/2, 1/4, 1/8 while both sides stay at least
+                           this; 0: always in full (what every Keras preset needs) */
     uint64_t reserved[4];
 } tmb_image_opts;
 
 /* What is known about a picture beside its pixels. */
 typedef struct tmb_image_info {
-    const char *format;    /* "JPEG", "PNG", "WebP", "GIF", "BMP"; static text */
-    int width, height;     /* as stored, before orientation and reduced decoding */
-    int orientation;       /* EXIF 1..8; 1 if absent or nonsense */
-    int frames;            /* 1, or more if an animation of which the first was taken */
+    const char *format; /* "JPEG", "PNG", "WebP", "GIF", "BMP"; "" if unknown; static */
+    int width, height;  /* as stored, before orientation and reduced decoding */
+    int orientation;    /* EXIF 1..8; 1 if absent or nonsense */
+    int frames;         /* 1, or more if an animation of which the first was taken */
     tmb_image_state state;
-    char note[160];        /* what was repaired or is missing; "" if whole */
+    char note[160]; /* what was repaired or is missing; "" if whole */
 } tmb_image_info;
 
 /* Decode the file at `path` (or `size` bytes at `data`), by its content and not by its name.
- * `opts` and `info` may be NULL. 16-bit samples keep their high byte; alpha is dropped (channels 3);
- * CMYK and YCCK become RGB. TMB_EDATA names the file, what was found and the reason. */
+ * `opts` and `info` may be NULL. 16-bit samples keep their high byte; alpha is dropped (channels
+ * 3); CMYK and YCCK become RGB. TMB_EDATA names the file, what was found and the reason. */
 TMB_API int tmb_image_read(
         tmb_image *out, const char *path, const tmb_image_opts *opts, tmb_image_info *info);
 TMB_API int tmb_image_decode(tmb_image *out, const void *data, size_t size,

@@ -48,6 +48,10 @@ int tmb__preprocess_decode(const tmb_preprocess *pre, tmb__resizer *rs, const tm
 int tmb__preprocess_read(const tmb_preprocess *pre, tmb__resizer *rs, const char *path,
         const tmb_image_opts *limits, tmb_image *kept, tmb_image_info *info);
 
+/* Begin an epoch with nothing random in it, whatever the options: the listed order, photos as
+ * validation sees them. tmb_images_next gives its batches. */
+int tmb__images_plain(tmb_images *images);
+
 /* The options of an open data set, every default filled in; `classes` and `preprocess` are NULL. */
 const tmb_images_opts *tmb__images_opts(const tmb_images *images);
 

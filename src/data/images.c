@@ -468,6 +468,12 @@ int tmb_images_epoch(tmb_images *images, int64_t epoch, int64_t first)
     return tmb__loader_epoch(images->loader, epoch, first);
 }
 
+int tmb__images_plain(tmb_images *images)
+{
+    if (!images->loader) TMB_TRY(tmb__loader_new(&images->loader, images));
+    return tmb__loader_epoch(images->loader, TMB__PLAIN_EPOCH, 0);
+}
+
 int tmb_images_next(tmb_images *images, tmb_batch *out)
 {
     *out = (tmb_batch){0};

@@ -74,6 +74,8 @@ void tmb__scratch_free(tmb__scratch *scratch);
 
 typedef struct tmb__loader tmb__loader;
 
+enum { TMB__PLAIN_EPOCH = -1 }; /* the epoch without randomness */
+
 struct tmb_images {
     tmb_images_opts opts; /* every default filled in; classes and preprocess NULL */
     tmb_preprocess pre;

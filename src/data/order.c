@@ -8,7 +8,7 @@ void tmb__order_fill(int64_t *order, int64_t n, const tmb_images_opts *opts, int
     tmb__rng rng = tmb__rng_at(
             opts->seed, TMB_STREAM_SHUFFLE, opts->shuffle_once ? 0 : (uint64_t)epoch, 0);
 
-    if (opts->shuffle || opts->shuffle_once) {
+    if ((opts->shuffle || opts->shuffle_once) && epoch != TMB__PLAIN_EPOCH) {
         tmb__rng_permute(&rng, order, n);
         return;
     }

@@ -69,7 +69,7 @@ int tmb__store_sample(
     tmb_image photo;
 
     TMB_TRY(tmb__store_get(images, index, scratch, &photo));
-    if (!images->random) {
+    if (!images->random || epoch == TMB__PLAIN_EPOCH) {
         tmb__preprocess_run(&images->pre, &photo, false, x);
         return 0;
     }

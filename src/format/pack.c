@@ -323,6 +323,7 @@ static int read_content(reader *r, tmb__pack *out)
 {
     const uint64_t data = aligned(PREFIX + r->header_size);
     tmb__strbuf meta = {0};
+    int status;
 
     TMB_TRY(parse_header(&r->header, (char *)r->bytes + PREFIX, r->header_size, r->what));
     if (data + aligned(r->header.end) + TRAILER != r->size) {
@@ -331,9 +332,9 @@ static int read_content(reader *r, tmb__pack *out)
     }
     TMB_TRY(check_zeros(r, PREFIX + r->header_size, data));
     TMB_TRY(add_tensors(r, &out->tensors, data));
-    TMB_TRY(tmb__json_text(&meta, r->header.meta));
+    status = tmb__json_text(&meta, r->header.meta);
     out->json = meta.text;
-    return 0;
+    return status;
 }
 
 int tmb__pack_parse(tmb__pack *out, uint8_t *bytes, size_t size, const char *what)

@@ -1,8 +1,7 @@
 /* decode.c - from the bytes of a file to a photo: limits, choice of the decoder, the last word
  *
  * The size of the file and of the picture are checked before memory is taken for pixels. A decoder
- * says through info->state what the picture went through; here a partial one is refused or given.
- * */
+ * says through info->state what the picture went through; here a partial one is refused or not. */
 #include "image/codec.h"
 
 #include <string.h>

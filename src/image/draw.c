@@ -139,8 +139,7 @@ static void draw_glyph(tmb_image *image, int64_t x, int64_t y, uint64_t glyph, c
     }
 }
 
-/* What has no glyph, each byte of UTF-8 included, is shown as '?'; a line feed starts a new line.
- * */
+/* What has no glyph, each byte of UTF-8 included, is shown as '?'; a line feed is obeyed. */
 void tmb__draw_text(tmb_image *image, int x, int y, const char *text, const uint8_t rgb[3])
 {
     int64_t column = x, line = y;

@@ -31,8 +31,8 @@ static int on_read(GifFileType *gif, GifByteType *dst, int n)
     return (int)take;
 }
 
-/* Number of frames from `at` on, the bytes just behind the first one's; the walk reads no pixels.
- * */
+/* Number of frames from `at` on, the bytes just behind the first one's, without
+ * reading pixels. */
 static int count_more(const uint8_t *data, size_t size, size_t at)
 {
     int n = 0;

@@ -9,8 +9,8 @@
 int tmb__image_new(tmb_image *out, int height, int width, int channels);
 
 /* Pillow's resize of the box [y0, y0+bh) x [x0, x0+bw) of `src` (float32 box as Pillow has it) into
- * `dst`, whose size and channels are set and whose pixels are there. `scratch` grows as needed and is
- * reused between calls. */
+ * `dst`, whose size and channels are set and whose pixels are there. `scratch` grows as needed and
+ * is reused between calls. */
 typedef struct tmb__resizer {
     void *scratch;
     size_t cap;
@@ -19,20 +19,25 @@ int tmb__resize_into(tmb__resizer *rs, tmb_image *dst, const tmb_image *src, con
         tmb_filter filter); /* box: x0, y0, x1, y1; NULL: the whole */
 void tmb__resizer_free(tmb__resizer *rs);
 
-/* What fills the places outside the picture (keras.md 1.5, SciPy's rules). */
-typedef enum tmb__fill { TMB__FILL_NEAREST, TMB__FILL_CONSTANT, TMB__FILL_REFLECT, TMB__FILL_WRAP } tmb__fill;
+/* What fills the places outside the picture (scipy.ndimage's rules). */
+typedef enum tmb__fill {
+    TMB__FILL_NEAREST,
+    TMB__FILL_CONSTANT,
+    TMB__FILL_REFLECT,
+    TMB__FILL_WRAP
+} tmb__fill;
 
 /* One resampling pass. Output pixel (r, c) is taken at
  *   row = m[0] r + m[1] c + m[2],   col = m[3] r + m[4] c + m[5]
  * of the source, in double, as scipy.ndimage.affine_transform does it. */
 typedef struct tmb__warp {
     double m[6];
-    bool identity;         /* copy; m is not looked at (sizes must agree) */
-    bool flip_h, flip_v;   /* index reversal of the result */
-    int order;             /* 0 nearest, 1 linear */
+    bool identity;       /* copy; m is not looked at (sizes must agree) */
+    bool flip_h, flip_v; /* index reversal of the result */
+    int order;           /* 0 nearest, 1 linear */
     tmb__fill fill;
-    float cval;            /* for TMB__FILL_CONSTANT, in pixel units */
-    bool exact;            /* SciPy's double arithmetic to the bit; else the fast single-precision way */
+    float cval; /* for TMB__FILL_CONSTANT, in pixel units */
+    bool exact; /* SciPy's double arithmetic to the bit; else the fast single-precision way */
 } tmb__warp;
 
 /* dst: (h, w, c) floats in pixel units 0..255 times `scale[k]` plus `shift[k]` for channel k.
@@ -40,7 +45,7 @@ typedef struct tmb__warp {
 void tmb__warp_run(const tmb__warp *warp, const tmb_image *src, float *dst, int h, int w,
         const float *scale, const float *shift);
 
-/* Fill a rectangle; write text in the built-in 6x10 font; copy a picture in. Clipped to the photo. */
+/* Fill a rectangle; write text in the built-in 6x10 font; copy a picture in. Cut at the edges. */
 void tmb__draw_rect(tmb_image *image, int x, int y, int w, int h, const uint8_t rgb[3]);
 void tmb__draw_text(tmb_image *image, int x, int y, const char *text, const uint8_t rgb[3]);
 void tmb__draw_image(tmb_image *image, int x, int y, const tmb_image *src);

@@ -38,6 +38,7 @@ typedef struct reader {
     bool ended;                /* the file gave out and an end marker was made up */
     bool coarse;               /* bits of a progressive picture never came */
     bool decoding;             /* past the header */
+    bool hopeless;             /* given up early, because a partial picture is not wanted */
     uint8_t bad[MCU_ROWS_MAX]; /* 1: this MCU row is damaged */
     char why[JMSG_LENGTH_MAX]; /* the library's word on the first damage */
 } reader;
@@ -66,8 +67,8 @@ static int first_bad_row(const reader *rd, int mcu_row)
     return v > 1 && row > 0 ? row - 1 : row;
 }
 
-/* A progressive file cut between two scans loses no entropy data, but its last bits are not there.
- * */
+/* A progressive file cut between two scans loses no entropy data, but its last bits are missing.
+ * To be asked before jpeg_finish_decompress, which frees coef_bits. */
 static bool lacks_scans(const struct jpeg_decompress_struct *c)
 {
     if (!c->progressive_mode || c->coef_bits == NULL) return false;
@@ -77,17 +78,36 @@ static bool lacks_scans(const struct jpeg_decompress_struct *c)
     return false;
 }
 
+/* How many MCU rows there are and are damaged, and the first of those. */
+static void count_damage(const reader *rd, int *total, int *n, int *first)
+{
+    *total = TMB_MIN((int)rd->cinfo.total_iMCU_rows, (int)MCU_ROWS_MAX);
+    *n = 0;
+    for (int i = *total - 1; i >= 0; i--) {
+        if (!rd->bad[i]) continue;
+        *first = i;
+        ++*n;
+    }
+}
+
+/* Filling the rest of a large picture with grey takes long and is for nothing if it is refused. */
+static void give_up_if_hopeless(reader *rd)
+{
+    int total, n, first;
+
+    if (rd->codec->opts.partial) return;
+    count_damage(rd, &total, &n, &first);
+    rd->hopeless = n > 0 && (rd->ended || n * 50 > total);
+    if (rd->hopeless) longjmp(rd->frame, 1);
+}
+
 static void judge(reader *rd)
 {
     const struct jpeg_decompress_struct *c = &rd->cinfo;
-    int total = TMB_MIN((int)c->total_iMCU_rows, (int)MCU_ROWS_MAX), n = 0, first = -1;
+    int total, n, first = 0;
     tmb__codec *codec = rd->codec;
 
-    for (int i = total - 1; i >= 0; i--) {
-        if (!rd->bad[i]) continue;
-        first = i;
-        n++;
-    }
+    count_damage(rd, &total, &n, &first);
     if (n > 0 && rd->ended && c->progressive_mode) {
         tmb__codec_fault(codec, TMB_IMAGE_PARTIAL,
                 "ends early, in scan %d of a progressive picture", c->input_scan_number);
@@ -133,6 +153,7 @@ static void on_message(j_common_ptr common, int level)
     case JWRN_ARITH_BAD_CODE:
         if (rd->why[0] == '\0') memcpy(rd->why, text, sizeof text);
         mark_damage(rd);
+        give_up_if_hopeless(rd);
         return;
     case JWRN_MUST_RESYNC: /* on_resync knows whether anything was lost */
         tmb__codec_fault(rd->codec, TMB_IMAGE_REPAIRED, "%.120s", text);
@@ -295,6 +316,12 @@ static int read_failed(reader *rd)
 {
     tmb__codec *codec = rd->codec;
 
+    if (rd->hopeless) {
+        judge(rd);
+        return 0;
+    }
+    if (rd->error.msg_code == JERR_OUT_OF_MEMORY)
+        return tmb__fail(TMB_ENOMEM, "not enough memory for a JPEG");
     if (!rd->decoding && rd->ended)
         return tmb__codec_fail(
                 codec, "JPEG ends early, inside its header (%zu bytes)", codec->size);

@@ -5,8 +5,7 @@
  * in a critical chunk refuses the file, one in an ancillary chunk is of no interest. A file that
  * stops or breaks inside the rows is partial; one that stops behind them is repaired.
  *
- * PITFALL: libpng reports errors by longjmp; whatever lives across read_picture() is in the struct.
- * */
+ * PITFALL: libpng reports errors by longjmp; what lives across read_picture() is in the struct. */
 #include "image/codec.h"
 
 #include <stdio.h>
@@ -200,8 +199,7 @@ static void read_palette(reader *rd)
     }
 }
 
-/* Have libpng give a byte a sample: grey or RGB, with alpha where there is any, or palette indices.
- * */
+/* Have libpng give a byte a sample: grey or RGB, with alpha if there is any, or palette indices. */
 static void set_transforms(reader *rd)
 {
     if (png_get_color_type(rd->png, rd->info) == PNG_COLOR_TYPE_PALETTE) {

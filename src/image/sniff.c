@@ -91,8 +91,7 @@ static bool contains(const uint8_t *data, size_t size, const char *text)
     return false;
 }
 
-/* "BM" alone would take any text that starts so; the header's size field must be one that exists.
- * */
+/* "BM" alone would take any text that starts so; the header's size must be one that exists. */
 static bool is_bmp(const uint8_t *data, size_t size)
 {
     static const uint8_t header_sizes[] = {12, 16, 40, 52, 56, 64, 108, 124};
@@ -104,8 +103,7 @@ static bool is_bmp(const uint8_t *data, size_t size)
     return false;
 }
 
-/* What bytes that start none of the known formats look like: text of some kind, zeros, or unknown.
- * */
+/* What bytes that start none of the known formats look like: some text, zeros, or unknown. */
 static const char *describe(const uint8_t *data, size_t size)
 {
     size_t n = TMB_MIN(size, (size_t)512), start = 0, zeros = 0;

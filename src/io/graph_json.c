@@ -340,20 +340,30 @@ static int read_entry(entry *e, const tmb_model *model, const json_t *json, cons
     return read_inbound(e, model, json_object_get(json, "inbound"));
 }
 
+/* What tmb__model_add asks of a name; the first layer does not come through it. */
+static bool is_layer_name(const char *name)
+{
+    const size_t n = strlen(name);
+
+    for (size_t i = 0; i < n; i++) {
+        if ((unsigned char)name[i] < 32 || name[i] == 127 || name[i] == '/') return false;
+    }
+    return n > 0 && n < sizeof((tmb__layer *)NULL)->name;
+}
+
 /* The model with its first layer, whose name is the file's. */
 static int start_model(tmb_model **model, const entry *e)
 {
     const int *shape = e->config.shape;
     int status;
 
-    if (e->kind != TMB__LAYER_INPUT || strlen(e->name) >= sizeof(*model)->layers[0].name ||
-            !e->name[0] || strchr(e->name, '/')) {
+    if (e->kind != TMB__LAYER_INPUT || !is_layer_name(e->name) || e->n_from) {
         return tmb__fail(TMB_EMODEL, "%s: the first layer is \"%s\" (%s), an InputLayer expected",
                 tmb__printable(e->what), tmb__printable(e->name), tmb__layer_class(e->kind));
     }
     status = tmb_model_new(model, shape[0], shape[1], shape[2]);
     if (status < 0) return tmb__refuse(status, e->what);
-    strcpy((*model)->layers[0].name, e->name);
+    memcpy((*model)->layers[0].name, e->name, strlen(e->name) + 1);
     (*model)->layers[0].trainable = e->trainable;
     return 0;
 }

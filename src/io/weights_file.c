@@ -22,6 +22,7 @@ static int64_t count_nonfinite(const tmb__array *array, int64_t *first)
     float values[CHUNK];
     int64_t count = 0, at = -1;
 
+    if (array->dtype == TMB__F32) return tmb__count_nonfinite(array->data, n, first);
     for (int64_t done = 0; done < n; done += CHUNK) {
         const int64_t part = TMB_MIN(n - done, CHUNK);
         int64_t here, bad;

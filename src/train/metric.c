@@ -136,7 +136,7 @@ double tmb__metric_penalty(const tmb_model *model)
             const float *w = model->weights + weight->offset;
             int64_t n = tmb__shape_count(&weight->shape);
 
-            if (weight->l1 == 0 && weight->l2 == 0) continue;
+            if (!layer->trainable || (weight->l1 == 0 && weight->l2 == 0)) continue;
             for (int64_t j = 0; j < n; j++)
                 sum += weight->l1 * fabs((double)w[j]) + weight->l2 * (double)w[j] * (double)w[j];
         }

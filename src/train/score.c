@@ -93,7 +93,7 @@ int tmb__scorer_pass(tmb__scorer *scorer, tmb_model *model, tmb_images *images, 
 
     *out = (tmb__pass){0};
     TMB_ASSERT(tmb_images_batch(images) <= scorer->batch);
-    status = tmb_images_epoch(images, 0, 0);
+    status = tmb__images_plain(images);
     while (status == 0 && (more = tmb_images_next(images, &batch)) != 0) {
         status = more < 0 ? more : tmb__scorer_run(scorer, batch.x, batch.count, row);
         for (int i = 0; status == 0 && i < batch.count; i++) {

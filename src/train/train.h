@@ -34,7 +34,7 @@ double tmb__metric_loss(
 /* Expected calibration error: 15 equal bins of confidence, mean |accuracy - confidence| by weight. */
 double tmb__metric_calibration(
         const float *probabilities, const int32_t *labels, int64_t n, int classes);
-/* The penalties l1 sum|w| + l2 sum w^2 of all weights. */
+/* The penalties l1 sum|w| + l2 sum w^2 of the trainable layers. */
 double tmb__metric_penalty(const tmb_model *model);
 
 /* ---- scoring photos (score.c): a net for inference and the views of each photo ---- */

@@ -71,56 +71,77 @@ static float contrast(const float *a, const float *b)
     return d / (a[0] + a[1] + a[2] + b[0] + b[1] + b[2] + 0.2f);
 }
 
-/* Writes to `to` the picture with four more rays where `from` has an edge. */
-static void more_rays(const sample_scene *scene, float strength, const float *from, float *to)
+/* The strongest contrast of a pixel with its four neighbours. */
+static float edge_at(const sample_scene *scene, const float *p, int x, int y)
+{
+    const size_t row = 3 * (size_t)scene->width;
+    const float left = x > 0 ? contrast(p, p - 3) : 0;
+    const float right = x + 1 < scene->width ? contrast(p, p + 3) : 0;
+    const float above = y > 0 ? contrast(p, p - row) : 0;
+    const float below = y + 1 < scene->height ? contrast(p, p + row) : 0;
+
+    return f_max(f_max(left, right), f_max(above, below));
+}
+
+/* The mean of a pixel's first ray, already developed, and of four more. */
+static vec3 smooth_pixel(const sample_scene *scene, float strength, vec3 first, int x, int y)
 {
     enum { MORE = 4 }; /* the corners of a turned square about the middle */
     static const float at[MORE][2] = {
             {0.12f, 0.38f}, {0.62f, 0.12f}, {0.88f, 0.62f}, {0.38f, 0.88f}};
-    const int w = scene->width, h = scene->height;
+    vec3 sum = first;
 
-    for (int y = 0; y < h; y++) {
-        for (int x = 0; x < w; x++) {
-            const size_t i = 3 * ((size_t)y * (size_t)w + (size_t)x), row = 3 * (size_t)w;
-            const float *p = from + i;
-            float edge = x > 0 ? contrast(p, p - 3) : 0;
-            vec3 sum = load(p);
+    for (int k = 0; k < MORE; k++) {
+        const vec3 c = look(scene, (float)x + at[k][0], (float)y + at[k][1]);
 
-            edge = f_max(edge, x + 1 < w ? contrast(p, p + 3) : 0);
-            edge = f_max(edge, y > 0 ? contrast(p, p - row) : 0);
-            edge = f_max(edge, y + 1 < h ? contrast(p, p + row) : 0);
-            for (int k = 0; edge > 0.1f && k < MORE; k++) {
-                const vec3 c = look(scene, (float)x + at[k][0], (float)y + at[k][1]);
+        sum = v_add(sum, develop(scene, c, strength));
+    }
+    return v_scale(sum, 1.0f / (1 + MORE));
+}
 
-                sum = v_add(sum, develop(scene, c, strength));
-            }
-            store(to + i, edge > 0.1f ? v_scale(sum, 1.0f / (1 + MORE)) : sum);
+/* Writes to `to` the picture with four more rays where `from` has an edge. */
+static void more_rays(const sample_scene *scene, float strength, const float *from, float *to)
+{
+    for (int y = 0; y < scene->height; y++) {
+        for (int x = 0; x < scene->width; x++, from += 3, to += 3) {
+            const bool edge = edge_at(scene, from, x, y) > 0.1f;
+
+            store(to, edge ? smooth_pixel(scene, strength, load(from), x, y) : load(from));
         }
     }
 }
 
-/* One direction of a Gaussian blur: n lines of `len` pixels; steps in floats. */
+enum { BLUR_TAPS = 4 }; /* weights of the Gaussian to each side of its middle */
+
+/* The weighted mean around pixel i of a line of n; steps are in floats. */
+static vec3 blur_at(const float *line, int i, int n, size_t step, const float *weight)
+{
+    vec3 c = {0};
+
+    for (int k = -BLUR_TAPS; k <= BLUR_TAPS; k++) {
+        const int at = i + k < 0 ? 0 : i + k >= n ? n - 1 : i + k;
+
+        c = v_along(c, load(line + (size_t)at * step), weight[k < 0 ? -k : k]);
+    }
+    return c;
+}
+
+/* One direction of the blur: size[1] lines of size[0] pixels, steps to the next of each. */
 static void blur_lines(
         const float *from, float *to, const int size[2], const size_t step[2], float sigma)
 {
-    enum { TAPS = 4 };
-    float weight[TAPS + 1], sum = 0;
+    float weight[BLUR_TAPS + 1], sum = 0;
 
-    for (int k = 0; k <= TAPS; k++) {
+    for (int k = 0; k <= BLUR_TAPS; k++) {
         weight[k] = expf(-0.5f * (float)(k * k) / (sigma * sigma));
         sum += k ? 2 * weight[k] : weight[k];
     }
-    for (int j = 0; j < size[1]; j++) {
+    for (int k = 0; k <= BLUR_TAPS; k++) {
+        weight[k] /= sum;
+    }
+    for (int j = 0; j < size[1]; j++, from += step[1], to += step[1]) {
         for (int i = 0; i < size[0]; i++) {
-            vec3 c = {0};
-
-            for (int k = -TAPS; k <= TAPS; k++) {
-                const int at = i + k < 0 ? 0 : i + k >= size[0] ? size[0] - 1 : i + k;
-
-                c = v_along(c, load(from + (size_t)at * step[0] + (size_t)j * step[1]),
-                        weight[k < 0 ? -k : k] / sum);
-            }
-            store(to + (size_t)i * step[0] + (size_t)j * step[1], c);
+            store(to + (size_t)i * step[0], blur_at(from, i, size[0], step[0], weight));
         }
     }
 }
@@ -144,10 +165,24 @@ static float grain_at(uint64_t key, size_t i)
     return ((float)sum - 510) / 147.8f;
 }
 
-/* Linear light to a byte: vignette, gamma, contrast about the middle, grain. */
+/* Linear light to bytes: gamma, contrast about the middle, grain. */
+static void print_pixel(const sample_film *film, uint64_t grain, size_t i, vec3 light, uint8_t *rgb)
+{
+    const float part[3] = {light.x, light.y, light.z};
+    const float shared = grain_at(grain, i);
+
+    for (size_t k = 0; k < 3; k++) {
+        const float c = powf(part[k], 1 / 2.2f);
+        const float own = grain_at(grain ^ 0x5bd1e995u, 3 * i + k);
+        const float out =
+                0.5f + (c - 0.5f) * film->contrast + film->noise * (0.7f * shared + 0.6f * own);
+
+        rgb[k] = (uint8_t)(255 * f_clamp(out, 0, 1) + 0.5f);
+    }
+}
+
 static void print(const sample_scene *scene, uint64_t grain, const float *picture, uint8_t *rgb)
 {
-    const sample_film *film = &scene->film;
     const int w = scene->width, h = scene->height;
 
     for (int y = 0; y < h; y++) {
@@ -155,18 +190,10 @@ static void print(const sample_scene *scene, uint64_t grain, const float *pictur
 
         for (int x = 0; x < w; x++) {
             const float u = 2 * ((float)x + 0.5f) / (float)w - 1;
-            const float dark = 1 - film->vignette * 0.5f * (u * u + v * v);
+            const float left = 1 - scene->film.vignette * 0.5f * (u * u + v * v);
             const size_t i = (size_t)y * (size_t)w + (size_t)x;
-            const float shared = grain_at(grain, i);
 
-            for (size_t k = 0; k < 3; k++) {
-                const float c = powf(picture[3 * i + k] * dark, 1 / 2.2f);
-                const float own = grain_at(grain ^ 0x5bd1e995u, 3 * i + k);
-                const float out = 0.5f + (c - 0.5f) * film->contrast +
-                        film->noise * (0.7f * shared + 0.6f * own);
-
-                rgb[3 * i + k] = (uint8_t)(255 * f_clamp(out, 0, 1) + 0.5f);
-            }
+            print_pixel(&scene->film, grain, i, v_scale(load(picture + 3 * i), left), rgb + 3 * i);
         }
     }
 }

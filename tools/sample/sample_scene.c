@@ -161,7 +161,7 @@ static void camera_make(sample_scene *scene, sample_rng *rng)
     const float aspect = (float)scene->width / (float)scene->height;
     const float pitch = sample_uniform(rng, 0.16f, 0.58f),
                 roll = sample_uniform(rng, -0.06f, 0.06f);
-    const float share = sample_uniform(rng, 0.50f, 0.66f);
+    const float share = sample_uniform(rng, 0.52f, 0.66f);
     const vec3 at = v_set(0, 0.45f * scene->solid[0].hi.y, 0);
     sample_camera *c = &scene->camera;
     float far = 5, box[4];
@@ -175,7 +175,7 @@ static void camera_make(sample_scene *scene, sample_rng *rng)
     pot_frame(scene, scene->solid[0].lo, scene->solid[0].hi, box);
     for (int k = 0; k < 2; k++) {
         const float half = k ? 1 : aspect;
-        const float slack = f_max(half - 0.5f * (box[2 * k + 1] - box[2 * k]), 0) * 0.4f;
+        const float slack = f_max(half - 0.5f * (box[2 * k + 1] - box[2 * k]), 0) * 0.3f;
         const float wander = sample_uniform(rng, -1, 1);
 
         c->shift[k] = 0.5f * (box[2 * k] + box[2 * k + 1]) - slack * wander;
@@ -194,12 +194,12 @@ static void film_make(sample_film *film, sample_rng *rng)
     film->blur = sample_chance(rng, 0.2f) ? sample_uniform(rng, 0.4f, 1.2f) : 0;
 }
 
-/* Yaw: spout and handle lie across the view, left or right, up to 27 degrees out of it; beyond
+/* Yaw: spout and handle lie across the view, left or right, up to 24 degrees out of it; beyond
  * that the body hides one of them and a stranger has to guess. */
 static float pot_yaw(sample_rng *rng)
 {
-    const float half = sample_uniform(rng, -0.24f, 0.24f);
-    const float other = sample_uniform(rng, -0.24f, 0.24f);
+    const float half = sample_uniform(rng, -0.21f, 0.21f);
+    const float other = sample_uniform(rng, -0.21f, 0.21f);
 
     return half + other + (sample_chance(rng, 0.5f) ? SAMPLE_PI : 0);
 }

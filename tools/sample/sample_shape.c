@@ -1,9 +1,9 @@
 /* sample_shape.c - grids of distances from curves, and the solids made of them
  *
- * The distance to a curve of pieces with thickness r is min over the pieces of |p - q| - r(q), where
- * q is the nearest point of the piece. Outside its grid a solid is at least sqrt(d^2 + e^2) away, where e is
- * the distance to the grid's rectangle and d the value at the nearest point of it, since the
- * rectangle is convex and holds the whole curve.
+ * The distance to a curve of pieces with thickness r is min over the pieces of |p - q| - r(q), q
+ * being the nearest point of the piece. Outside its grid a solid is at least sqrt(d^2 + e^2) away:
+ * e is the distance to the grid's rectangle and d the value at the nearest point of it. The
+ * rectangle is convex and holds the whole curve, so the two legs meet at a right angle or wider.
  */
 #include "sample_shape.h"
 
@@ -94,16 +94,16 @@ static int nearest(const piece_list *list, float x, float y, int from, float out
         const float ex = px - t * s->dx, ey = py - t * s->dy;
         const float d2 = ex * ex + ey * ey;
 
-        if (d2 < limit) {
-            const float d = sqrtf(d2), r = s->r + t * s->dr;
+        const float r = s->r + t * s->dr, d = d2 < limit ? sqrtf(d2) : 2e9f;
 
-            if (d - r < best) {
-                best = d - r;
-                best_i = i;
-                out[0] = d;
-                out[1] = r;
-                limit = best + list->r_max > 0 ? (best + list->r_max) * (best + list->r_max) : 0;
-            }
+        if (d - r < best) {
+            const float far = f_max(d - r + list->r_max, 0);
+
+            best = d - r;
+            best_i = i;
+            out[0] = d;
+            out[1] = r;
+            limit = far * far;
         }
     }
     return best_i;
@@ -126,7 +126,7 @@ static void grid_fit(sample_grid *g, const float lo[2], const float hi[2], int c
 
 static void grid_fill(sample_grid *g, const sample_path *path, int channels, sample_pool *pool)
 {
-    piece_list list;
+    piece_list list = {0};
     float *to = pool->next;
     int row_near = 0;
 

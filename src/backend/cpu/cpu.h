@@ -209,6 +209,8 @@ int tmb__cpu_mask_after_pool(const struct tmb_program *p, int pool_bwd, int *mas
 int tmb__cpu_pool_in_weights(const struct tmb_program *p, int weights);
 bool tmb__cpu_left_to_weights(const struct tmb_program *p, int pool_bwd, int act);
 bool tmb__cpu_is_2x2(const tmb_op *pool);
+/* The pool's `where` takes a byte for each output (cpu_pool.c). */
+void tmb__cpu_shrink_where(struct tmb_program *p, int pool);
 /* The ACT_BWD of ReLU whose result only op number `bn_bwd` reads, or -1; and whether `act` is one. */
 int tmb__cpu_mask_before_bn(const struct tmb_program *p, int bn_bwd);
 bool tmb__cpu_masks_bn(const struct tmb_program *p, int act);

@@ -100,7 +100,7 @@ int tmb__cpu_build_CONV(struct tmb_program *p, int op)
     cpu_stage *stage;
 
     if (tmb__cpu_thin_fits(&conv)) return tmb__cpu_thin_forward(p, op, &conv);
-    if (tmb__cpu_wino_fits(&conv)) return tmb__cpu_wino_forward(p, op, &conv);
+    if (tmb__cpu_wino_fits(&conv, 1)) return tmb__cpu_wino_forward(p, op, &conv);
     status = start(p, &plan, CPU_FORWARD, &conv, o->in[2] >= 0);
     if (status < 0) return status;
     packed = add_pack(p, op, plan, o->in[1]);
@@ -136,7 +136,7 @@ int tmb__cpu_build_CONV_BWD_DATA(struct tmb_program *p, int op)
     int packed, scratch, status;
     cpu_stage *stage;
 
-    if (tmb__cpu_wino_fits(&conv)) return tmb__cpu_wino_back_data(p, op, &conv);
+    if (tmb__cpu_wino_fits(&conv, 1)) return tmb__cpu_wino_back_data(p, op, &conv);
     status = start(p, &plan, CPU_BACK_DATA, &conv, false);
     if (status < 0) return status;
     packed = add_pack(p, op, plan, o->in[1]);
@@ -172,13 +172,30 @@ static void back_weights(const cpu_stage *stage, const cpu_task *task)
     if (db) simd->add((const float *[]){db, db_one}, 2, false, db, plan->db_count);
 }
 
+/* Slots parts, total. */
 static void sum_groups(const cpu_stage *stage, const cpu_task *task)
 {
+    const cpu_sum *sum = stage->data;
+    const int groups = (task->run->n + sum->group_rows - 1) / sum->group_rows;
     const float *parts = tmb__cpu_base(stage, task, 0);
     float *total = tmb__cpu_base(stage, task, 1);
 
     task->program->simd->sum_parts(
-            parts + task->from, task->n_groups, stage->count, total + task->from, task->to - task->from);
+            parts + task->from, groups, sum->count, total + task->from, task->to - task->from);
+}
+
+int tmb__cpu_add_group_sum(struct tmb_program *p, int op, const cpu_sum *sum)
+{
+    cpu_sum *kept = tmb__cpu_keep(p, sizeof *kept);
+    cpu_stage *stage;
+
+    if (!kept) return TMB_ENOMEM;
+    *kept = *sum;
+    stage = tmb__cpu_slices(p, op, sum_groups, sum->count, tmb__cpu_chunk(sum->count, 1));
+    stage->data = kept;
+    tmb__cpu_use(stage, sum->parts, CPU_READ);
+    tmb__cpu_use(stage, sum->total, CPU_WRITE | CPU_OWN);
+    return 0;
 }
 
 /* dw in plain order. */
@@ -188,14 +205,6 @@ static void unpack(const cpu_stage *stage, const cpu_task *task)
     void *const args[] = {tmb__cpu_at(stage, task, 0), tmb__cpu_at(stage, task, 1)};
 
     tmb__cpu_prim_run(plan->pack, task, args, tmb__cpu_at(stage, task, 2));
-}
-
-void tmb__cpu_add_group_sum(struct tmb_program *p, int op, int parts, int total, int64_t count)
-{
-    cpu_stage *stage = tmb__cpu_slices(p, op, sum_groups, count, tmb__cpu_chunk(count, 1));
-
-    tmb__cpu_use(stage, parts, CPU_READ);
-    tmb__cpu_use(stage, total, CPU_WRITE | CPU_OWN);
 }
 
 /* Sums over the groups, then the library's order back into the plain one. */
@@ -209,14 +218,15 @@ static int add_totals(struct tmb_program *p, int op, conv_plan *plan, int dw_par
     if (status < 0) return status;
     scratch = tmb__cpu_buffer(p, CPU_TEMP, tmb__cpu_prim_scratch_bytes(plan->pack));
     if (total < 0 || scratch < 0) return TMB_EBUG;
-    tmb__cpu_add_group_sum(p, op, dw_parts, total, plan->dw_count);
+    status = tmb__cpu_add_group_sum(p, op, &(cpu_sum){dw_parts, total, plan->dw_count, p->group_rows});
+    if (status < 0) return status;
     stage = tmb__cpu_once(p, op, unpack);
     stage->data = plan;
     tmb__cpu_use(stage, total, CPU_READ);
     tmb__cpu_use(stage, o->out[0], CPU_WRITE);
     tmb__cpu_use(stage, scratch, CPU_WRITE);
-    if (o->out[1] >= 0) tmb__cpu_add_group_sum(p, op, db_parts, o->out[1], plan->db_count);
-    return 0;
+    if (o->out[1] < 0) return 0;
+    return tmb__cpu_add_group_sum(p, op, &(cpu_sum){db_parts, o->out[1], plan->db_count, p->group_rows});
 }
 
 int tmb__cpu_build_CONV_BWD_WEIGHTS(struct tmb_program *p, int op)
@@ -229,7 +239,7 @@ int tmb__cpu_build_CONV_BWD_WEIGHTS(struct tmb_program *p, int op)
     cpu_stage *stage;
 
     if (tmb__cpu_thin_fits(&conv)) return tmb__cpu_thin_back_weights(p, op, &conv);
-    if (tmb__cpu_wino_fits(&conv)) return tmb__cpu_wino_back_weights(p, op, &conv);
+    if (tmb__cpu_wino_fits_weights(p, &conv)) return tmb__cpu_wino_back_weights(p, op, &conv);
     status = start(p, &plan, CPU_BACK_WEIGHTS, &conv, bias);
     if (status < 0) return status;
     plan->dw_count = (int64_t)(tmb__cpu_prim_packed_bytes(plan->prim) / sizeof(float));

@@ -7,8 +7,13 @@
 /* The geometry of an op whose image, kernel and result are tensors x, w and y. */
 cpu_conv tmb__cpu_conv_of(const struct tmb_program *p, const tmb_op *op, int x, int w, int y);
 
-/* Append a stage: total = sum over the groups of `count` floats each. */
-void tmb__cpu_add_group_sum(struct tmb_program *p, int op, int parts, int total, int64_t count);
+/* Partial sums of `count` floats, one for each group of group_rows samples, and where their sum goes. */
+typedef struct cpu_sum {
+    int parts, total; /* buffers */
+    int64_t count;
+    int group_rows;
+} cpu_sum;
+int tmb__cpu_add_group_sum(struct tmb_program *p, int op, const cpu_sum *sum);
 
 /* What is left of CONV once y is convolved: the activation, unless `relu` is done or left to a pool. */
 void tmb__cpu_finish_conv(
@@ -20,7 +25,8 @@ int tmb__cpu_thin_forward(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_thin_back_weights(struct tmb_program *p, int op, const cpu_conv *conv);
 
 /* Winograd (cpu_wino.c). */
-bool tmb__cpu_wino_fits(const cpu_conv *conv);
+bool tmb__cpu_wino_fits(const cpu_conv *conv, int64_t images);
+bool tmb__cpu_wino_fits_weights(const struct tmb_program *p, const cpu_conv *conv);
 int tmb__cpu_wino_forward(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_wino_back_data(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_wino_back_weights(struct tmb_program *p, int op, const cpu_conv *conv);

@@ -38,15 +38,6 @@ static bool sliced(const dense_plan *plan)
     return plan->rows == 1 && plan->in * plan->units > LARGE;
 }
 
-static void finish(const cpu_task *task, const dense_plan *plan, const float *b, float *y)
-{
-    const bool relu = plan->attr->act == TMB_RELU;
-
-    if (b) task->program->simd->bias(b, plan->rows, plan->units, relu, y);
-    if (plan->attr->act != TMB_LINEAR && !(relu && b))
-        tmb__cpu_activate(task->program, plan->attr, y, y, plan->rows * plan->units);
-}
-
 /* ---- forward ---- */
 
 /* One sample: slots x, w, b, y. */
@@ -65,10 +56,12 @@ static void forward(const cpu_stage *stage, const cpu_task *task)
             .a_col = 1,
             .b_row = plan->units,
             .c_row = plan->units,
+            .start = tmb__cpu_at(stage, task, 2),
     };
 
     task->program->simd->gemm(&gemm);
-    finish(task, plan, tmb__cpu_at(stage, task, 2), y);
+    if (plan->attr->act != TMB_LINEAR)
+        tmb__cpu_activate(task->program, plan->attr, y, y, plan->rows * plan->units);
 }
 
 /* All samples by a slice of w: slots x, w, shares (slices, n, units). */
@@ -98,12 +91,15 @@ static void forward_slice(const cpu_stage *stage, const cpu_task *task)
 static void join_slices(const cpu_stage *stage, const cpu_task *task)
 {
     const dense_plan *plan = stage->data;
-    const float *shares = tmb__cpu_at(stage, task, 0);
+    const float *shares = tmb__cpu_at(stage, task, 0), *b = tmb__cpu_at(stage, task, 1);
+    const bool relu = plan->attr->act == TMB_RELU;
     float *y = tmb__cpu_at(stage, task, 2);
 
     task->program->simd->sum_parts(shares + task->row * plan->units, plan->slices,
             task->run->n * plan->units, y, plan->units);
-    finish(task, plan, tmb__cpu_at(stage, task, 1), y);
+    if (b) task->program->simd->bias(b, 1, plan->units, relu, y);
+    if (plan->attr->act != TMB_LINEAR && !(relu && b))
+        tmb__cpu_activate(task->program, plan->attr, y, y, plan->units);
 }
 
 static int build_sliced(struct tmb_program *p, int op, dense_plan *plan)

@@ -84,6 +84,17 @@ static void pool(const cpu_stage *stage, const cpu_task *task)
     }
 }
 
+/* A byte for each output where that is enough: `where` is nobody's but the two pools'. */
+void tmb__cpu_shrink_where(struct tmb_program *p, int pool)
+{
+    const tmb_op *o = &p->ops[pool];
+    const int where = o->out[1];
+
+    if (where < 0 || p->tensors[where].role != TMB_ROLE_ACT || o->kind != TMB_OP_POOL) return;
+    if (o->attr.kernel[0] * o->attr.kernel[1] <= 255)
+        p->buffers[where].bytes = (size_t)tmb__cpu_row_count(&p->tensors[where]);
+}
+
 static int build_pool(struct tmb_program *p, int op)
 {
     const tmb_op *o = &p->ops[op];
@@ -92,6 +103,7 @@ static int build_pool(struct tmb_program *p, int op)
     cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
+    tmb__cpu_shrink_where(p, op);
     plan->relu = before >= 0 && tmb__cpu_relu_taker(p, before) == op;
     stage = tmb__cpu_rows(p, op, pool);
     stage->data = plan;

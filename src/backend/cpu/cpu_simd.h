@@ -48,12 +48,13 @@ typedef struct cpu_gemm {
     float *c;
     int64_t a_row, a_col, a_part, b_row, b_part, c_row;
     bool add;
+    const float *start; /* (n): what every row of c starts from; NULL: 0 */
 } cpu_gemm;
 
-/* A 3 x 3 convolution with stride 1 of one sample, (h, w, in) to (oh, ow, out), by Winograd; channels are
+/* A 3 x 3 convolution with stride 1, (images, h, w, in) to (images, oh, ow, out), by Winograd; channels are
  * multiples of 16. Tiles are 4 x 4 outputs; `block` of them are worked on at a time. */
 typedef struct cpu_wino {
-    int64_t h, w, in, oh, ow, out;
+    int64_t images, h, w, in, oh, ow, out;
     int64_t tile_rows, tile_columns, block;
     int pad_top, pad_left;
     const float *x, *kernel; /* kernel: packed by wino_pack */
@@ -63,7 +64,7 @@ typedef struct cpu_wino {
     const float *dy;         /* wino_weights: dw and db from x and dy; `add` to what they hold */
     float *dw, *db;
     bool add;
-    float *space; /* 36 block (in + out) floats, and 36 in out more for wino_weights */
+    float *space; /* 36 (block (in + out) + 32) floats, and 36 in out more for wino_weights */
 } cpu_wino;
 
 typedef struct cpu_simd {

@@ -68,9 +68,20 @@ static const float *numbers(const thin_plan *plan, const float *x, const stretch
     return x + (iy * c->w + s->from * c->stride[1] - c->pad[1] + s->kx0) * c->in;
 }
 
-/* y (ow, out) of row oy, without bias. */
+/* The inputs of a layer: its picture, kernel, and bias or NULL. */
+typedef struct thin_inputs {
+    const float *x, *w, *b;
+} thin_inputs;
+
+static thin_inputs inputs_of(const cpu_stage *stage, const cpu_task *task)
+{
+    return (thin_inputs){tmb__cpu_at(stage, task, 0), tmb__cpu_at(stage, task, 1),
+            tmb__cpu_at(stage, task, 2)};
+}
+
+/* y (ow, out) of row oy. */
 static void forward_row(
-        const cpu_simd *simd, const thin_plan *plan, const float *x, const float *w, float *y, int64_t oy)
+        const cpu_simd *simd, const thin_plan *plan, const thin_inputs *in, float *y, int64_t oy)
 {
     const cpu_conv *c = &plan->conv;
     stretch s = {.oy = oy};
@@ -81,21 +92,24 @@ static void forward_row(
                 .n = c->out,
                 .k = (s.kx1 - s.kx0) * c->in,
                 .parts = s.ky1 - s.ky0,
-                .a = numbers(plan, x, &s),
+                .a = numbers(plan, in->x, &s),
                 .a_row = c->stride[1] * c->in,
                 .a_col = 1,
                 .a_part = c->w * c->in,
-                .b = w + (s.ky0 * c->kw + s.kx0) * c->in * c->out,
+                .b = in->w + (s.ky0 * c->kw + s.kx0) * c->in * c->out,
                 .b_row = c->out,
                 .b_part = c->kw * c->in * c->out,
                 .c = y + s.from * c->out,
                 .c_row = c->out,
+                .start = in->b,
         };
 
-        if (gemm.k > 0 && gemm.parts > 0)
+        if (gemm.k > 0 && gemm.parts > 0) {
             simd->gemm(&gemm);
-        else
-            memset(gemm.c, 0, (size_t)(gemm.m * c->out) * sizeof *y);
+            continue;
+        }
+        memset(gemm.c, 0, (size_t)(gemm.m * c->out) * sizeof *y); /* nothing but padding */
+        if (in->b) simd->bias(in->b, gemm.m, c->out, false, gemm.c);
     }
 }
 
@@ -135,18 +149,15 @@ static void forward(const cpu_stage *stage, const cpu_task *task)
     const thin_plan *plan = stage->data;
     const cpu_conv *c = &plan->conv;
     const cpu_simd *simd = task->program->simd;
-    const float *x = tmb__cpu_at(stage, task, 0), *w = tmb__cpu_at(stage, task, 1);
-    const float *b = tmb__cpu_at(stage, task, 2);
-    const bool relu = task->program->ops[stage->op].attr.act == TMB_RELU && !stage->later;
+    const thin_inputs in = inputs_of(stage, task);
     float *y = tmb__cpu_at(stage, task, 3);
 
     for (int64_t oy = 0; oy < c->oh; oy++) {
         float *row = y + oy * c->ow * c->out;
 
-        forward_row(simd, plan, x, w, row, oy);
-        if (b) simd->bias(b, c->ow, c->out, relu, row);
+        forward_row(simd, plan, &in, row, oy);
+        tmb__cpu_finish_conv(stage, task, row, c->ow * c->out, false);
     }
-    tmb__cpu_finish_conv(stage, task, y, c->oh * c->ow * c->out, relu && b);
 }
 
 static void forward_pooled(const cpu_stage *stage, const cpu_task *task)
@@ -154,16 +165,14 @@ static void forward_pooled(const cpu_stage *stage, const cpu_task *task)
     const thin_plan *plan = stage->data;
     const cpu_conv *c = &plan->conv;
     const cpu_simd *simd = task->program->simd;
-    const float *x = tmb__cpu_at(stage, task, 0), *w = tmb__cpu_at(stage, task, 1);
-    const float *b = tmb__cpu_at(stage, task, 2);
+    const thin_inputs in = inputs_of(stage, task);
     float *y = tmb__cpu_at(stage, task, 3), *rows = tmb__cpu_at(stage, task, 5);
     uint8_t *where = tmb__cpu_at(stage, task, 4);
     const int64_t row = plan->pool.ow * c->out;
 
     for (int64_t r = 0; r < c->oh / 2; r++) {
         for (int64_t i = 0; i < 2; i++)
-            forward_row(simd, plan, x, w, rows + i * c->ow * c->out, 2 * r + i);
-        if (b) simd->bias(b, 2 * c->ow, c->out, false, rows);
+            forward_row(simd, plan, &in, rows + i * c->ow * c->out, 2 * r + i);
         simd->pool_max(&plan->pool, rows, y + r * row, where ? where + r * row : NULL, true);
     }
 }
@@ -198,6 +207,7 @@ int tmb__cpu_thin_forward(struct tmb_program *p, int op, const cpu_conv *conv)
     if (rows < 0) return rows;
     plan->pool = two_rows(conv);
     p->fused[pool] = 1;
+    tmb__cpu_shrink_where(p, pool);
     tmb__cpu_use(stage, p->ops[pool].out[1], CPU_WRITE | CPU_OWN);
     tmb__cpu_use(stage, rows, CPU_WRITE | CPU_OWN);
     return 0;
@@ -267,7 +277,7 @@ int tmb__cpu_thin_back_weights(struct tmb_program *p, int op, const cpu_conv *co
     const int pool_bwd = tmb__cpu_pool_in_weights(p, op);
     const bool bias = o->out[1] >= 0;
     thin_plan *plan = plan_of(p, conv);
-    int mask = -1;
+    int mask = -1, status;
     cpu_stage *stage;
 
     if (!plan || rows < 0) return TMB_ENOMEM;
@@ -285,8 +295,8 @@ int tmb__cpu_thin_back_weights(struct tmb_program *p, int op, const cpu_conv *co
         tmb__cpu_use(stage, mask, CPU_READ | CPU_OWN);
         tmb__cpu_use(stage, rows, CPU_WRITE | CPU_OWN);
     }
-    tmb__cpu_add_group_sum(p, op, dw, o->out[0], count);
-    if (bias) tmb__cpu_add_group_sum(p, op, db, o->out[1], conv->out);
     p->how[op] = pool_bwd >= 0 ? "own product, row by row, with the pool" : "own product, row by row";
-    return 0;
+    status = tmb__cpu_add_group_sum(p, op, &(cpu_sum){dw, o->out[0], count, p->group_rows});
+    if (status < 0 || !bias) return status;
+    return tmb__cpu_add_group_sum(p, op, &(cpu_sum){db, o->out[1], conv->out, p->group_rows});
 }

@@ -6,7 +6,8 @@
 #include "cpu_conv.h"
 
 enum {
-    LEAST_TILES = 16,
+    LEAST_TILES = 16, /* in a product; fewer do not pay for the transforms of the kernel */
+    HEAVY_GROUPS = 8, /* of samples, for the gradient of a kernel that is larger than a sample */
     SPACE = 600 << 10, /* bytes of a block's transforms: they share L2 with the kernel's */
     MOST_BLOCK = 96
 };
@@ -15,17 +16,20 @@ typedef struct wino_plan {
     cpu_wino wino; /* pointers are set for each sample */
     bool turned;
     int64_t in, out; /* of the plain kernel */
+    int group_rows;  /* samples that give one partial sum of dw */
 } wino_plan;
 
-bool tmb__cpu_wino_fits(const cpu_conv *c)
+static int64_t tiles_of(const cpu_conv *c)
 {
-    const int64_t tiles = (c->oh + 3) / 4 * ((c->ow + 3) / 4);
+    return (c->oh + 3) / 4 * ((c->ow + 3) / 4);
+}
 
-    if (c->kh != 3 || c->kw != 3 || c->groups != 1 || c->in % 16 != 0 || c->out % 16 != 0) return false;
+bool tmb__cpu_wino_fits(const cpu_conv *c, int64_t images)
+{    if (c->kh != 3 || c->kw != 3 || c->groups != 1 || c->in % 16 != 0 || c->out % 16 != 0) return false;
     for (int i = 0; i < 2; i++) {
         if (c->stride[i] != 1 || c->dilation[i] != 1 || c->pad[i] > 2) return false;
     }
-    return tiles >= LEAST_TILES;
+    return images * tiles_of(c) >= LEAST_TILES;
 }
 
 /* The geometry of `c` seen forward: from (h, w, in) to (oh, ow, out). */
@@ -37,6 +41,7 @@ static wino_plan *plan_of(struct tmb_program *p, const cpu_conv *c)
     if (!plan) return NULL;
     block = SPACE / (36 * (int64_t)sizeof(float) * (c->in + c->out)) / 12 * 12;
     plan->wino = (cpu_wino){
+            .images = 1,
             .h = c->h,
             .w = c->w,
             .in = c->in,
@@ -86,7 +91,7 @@ static int space_of(struct tmb_program *p, const wino_plan *plan, bool weights)
     const int64_t sums = weights ? w->in * w->out : 0;
 
     return tmb__cpu_buffer(
-            p, CPU_TEMP, (size_t)(36 * (w->block * (w->in + w->out) + sums)) * sizeof(float));
+            p, CPU_TEMP, (size_t)(36 * (w->block * (w->in + w->out) + 32 + sums)) * sizeof(float));
 }
 
 /* Slots x, packed kernel, bias, y, space. */
@@ -169,27 +174,75 @@ static void back_weights(const cpu_stage *stage, const cpu_task *task)
     task->program->simd->wino_weights(&wino);
 }
 
+/* The same for all samples of a heavy group at once: slots x, dy, dw and db of all groups, space. The
+ * transformed kernel's gradient is then written once a group, not once a sample. */
+static void back_weights_heavy(const cpu_stage *stage, const cpu_task *task)
+{
+    const wino_plan *plan = stage->data;
+    const int64_t first = task->slice * plan->group_rows;
+    const float *x = tmb__cpu_at(stage, task, 0), *dy = tmb__cpu_at(stage, task, 1);
+    float *dw = tmb__cpu_at(stage, task, 2), *db = tmb__cpu_at(stage, task, 3);
+    cpu_wino wino = plan->wino;
+
+    if (first >= task->run->n) return;
+    wino.images = task->run->n - first < plan->group_rows ? task->run->n - first : plan->group_rows;
+    wino.x = x + first * wino.h * wino.w * wino.in;
+    wino.dy = dy + first * wino.oh * wino.ow * wino.out;
+    wino.dw = dw + task->slice * 9 * wino.in * wino.out;
+    wino.db = db ? db + task->slice * wino.out : NULL;
+    wino.space = tmb__cpu_at(stage, task, 4);
+    task->program->simd->wino_weights(&wino);
+}
+
+/* Is the kernel's gradient larger than a sample's x and dy? Then samples are taken together. */
+static int heavy_rows(const struct tmb_program *p, const cpu_conv *c)
+{
+    const int64_t kernel = 9 * c->in * c->out, sample = c->h * c->w * c->in + c->oh * c->ow * c->out;
+
+    return kernel > sample ? (p->max_batch + HEAVY_GROUPS - 1) / HEAVY_GROUPS : 1;
+}
+
+bool tmb__cpu_wino_fits_weights(const struct tmb_program *p, const cpu_conv *c)
+{
+    return tmb__cpu_wino_fits(c, heavy_rows(p, c));
+}
+
+static cpu_stage *weights_stage(struct tmb_program *p, int op, const wino_plan *plan)
+{
+    const int groups = (p->max_batch + plan->group_rows - 1) / plan->group_rows;
+
+    if (plan->group_rows == 1) return tmb__cpu_rows(p, op, back_weights);
+    return tmb__cpu_slices(p, op, back_weights_heavy, groups, 1);
+}
+
 int tmb__cpu_wino_back_weights(struct tmb_program *p, int op, const cpu_conv *conv)
 {
     const tmb_op *o = &p->ops[op];
     const int64_t count = 9 * conv->in * conv->out;
-    const int dw = tmb__cpu_buffer(p, CPU_PER_GROUP, (size_t)count * sizeof(float));
-    const int db = o->out[1] < 0 ? -1
-                                 : tmb__cpu_buffer(p, CPU_PER_GROUP, (size_t)conv->out * sizeof(float));
+    const int rows = heavy_rows(p, conv), heavy = rows > 1;
+    const int groups = (p->max_batch + rows - 1) / rows;
+    const cpu_unit unit = heavy ? CPU_WHOLE : CPU_PER_GROUP;
+    const size_t copies = heavy ? (size_t)groups : 1;
+    const int dw = tmb__cpu_buffer(p, unit, copies * (size_t)count * sizeof(float));
+    const int db = tmb__cpu_buffer(p, unit, copies * (size_t)conv->out * sizeof(float));
+    const unsigned whole = heavy ? CPU_READ : CPU_READ | CPU_OWN;
     wino_plan *plan = plan_of(p, conv);
     const int space = plan ? space_of(p, plan, true) : -1;
+    const int sum_rows = heavy ? rows : p->group_rows;
     cpu_stage *stage;
+    int status;
 
-    if (dw < 0 || space < 0) return TMB_ENOMEM;
-    stage = tmb__cpu_rows(p, op, back_weights);
+    if (dw < 0 || db < 0 || space < 0) return TMB_ENOMEM;
+    plan->group_rows = rows;
+    stage = weights_stage(p, op, plan);
     stage->data = plan;
-    tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);
-    tmb__cpu_use(stage, o->in[1], CPU_READ | CPU_OWN);
+    tmb__cpu_use(stage, o->in[0], whole);
+    tmb__cpu_use(stage, o->in[1], whole);
     tmb__cpu_use(stage, dw, CPU_READ | CPU_WRITE | CPU_OWN);
-    tmb__cpu_use(stage, db, CPU_READ | CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, o->out[1] < 0 ? -1 : db, CPU_READ | CPU_WRITE | CPU_OWN);
     tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
-    tmb__cpu_add_group_sum(p, op, dw, o->out[0], count);
-    if (db >= 0) tmb__cpu_add_group_sum(p, op, db, o->out[1], conv->out);
-    p->how[op] = "own Winograd 4x4";
-    return 0;
+    p->how[op] = heavy ? "own Winograd 4x4, samples together" : "own Winograd 4x4";
+    status = tmb__cpu_add_group_sum(p, op, &(cpu_sum){dw, o->out[0], count, sum_rows});
+    if (status < 0 || o->out[1] < 0) return status;
+    return tmb__cpu_add_group_sum(p, op, &(cpu_sum){db, o->out[1], conv->out, sum_rows});
 }

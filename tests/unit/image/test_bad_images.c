@@ -1,4 +1,5 @@
-/* test_bad_images.c - every file of bad-images behaves as its manifest says, in bounded time and memory
+/* test_bad_images.c - every file of bad-images behaves as its manifest says, in bounded time and
+ * memory
  *
  * Columns: file, what, expected, also_ok, needs_format, width, height, channels, first pixel,
  * tolerance, last pixel, mean, upright size and first pixel. Empty cells say nothing. */

@@ -1,0 +1,22 @@
+/* bench_floor.h - what oneDNN's own primitives take for the ops of a step, on all threads */
+#ifndef THIMBLE_BENCH_FLOOR_H
+#define THIMBLE_BENCH_FLOOR_H
+
+#include "bench_net.h"
+
+enum { FLOOR_PRIMS = 128, FLOOR_ROUNDS = 200 };
+
+typedef struct bench_floor bench_floor;
+
+/* Primitives for every convolution, pool, dense layer and their gradients of a step, and for the ReLUs'
+ * gradients, in each layout and algorithm that the library has for it. Ends the program on failure. */
+bench_floor *bench_floor_new(const bench_net *net);
+/* Time each once. */
+void bench_floor_round(bench_floor *floor);
+/* Milliseconds: for each op the best variant's median, summed over the ops; printed one by one too. */
+double bench_floor_sum(bench_floor *floor, bool print);
+/* The middle one of `n` numbers, which it sorts. */
+double bench_median(double *values, int n);
+double bench_now(void);
+
+#endif
