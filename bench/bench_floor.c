@@ -1,11 +1,14 @@
 /* bench_floor.c - what oneDNN's own primitives take for the ops of a step, on all threads
  *
  * Each op is made in every variant: convolutions direct on plain and on blocked activations and by
- * Winograd, pools plain and blocked, dense layers as the library likes them. Kernels are taken as packed,
- * activations as already in the wanted order: reorders are not counted, nor are optimizer, loss and
- * dropout, for which the library has no primitive. What is left is less than a step needs. */
+ * Winograd, pools plain and blocked, dense layers as the library likes them. Kernels are taken as
+ * packed, activations as already in the wanted order: reorders are not counted, nor are optimizer,
+ * loss and dropout, for which the library has no primitive. What is left is less than a step needs.
+ */
 #define _POSIX_C_SOURCE 200809L
 #include "bench_floor.h"
+
+#include "backend/backend.h"
 
 #include <dnnl.h>
 #include <stdio.h>
@@ -77,7 +80,8 @@ static dnnl_memory_desc_t describe(int rank, const int64_t *dims, dnnl_format_ta
     describe((int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                      \
             (const int64_t[]){__VA_ARGS__}, tag)
 
-static void add_arg(bench_floor *f, prim *p, const_dnnl_primitive_desc_t pd, int arg, dnnl_query_t what, int i)
+static void add_arg(
+        bench_floor *f, prim *p, const_dnnl_primitive_desc_t pd, int arg, dnnl_query_t what, int i)
 {
     const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(pd, what, i);
     const size_t size = md ? dnnl_memory_desc_get_size(md) : 0;
@@ -134,7 +138,8 @@ static const int64_t *dims_of(const bench_floor *f, int tensor)
     return f->net->tensor[tensor].dim;
 }
 
-static void add_conv(bench_floor *f, int op, dnnl_alg_kind_t alg, dnnl_format_tag_t tag, const char *variant)
+static void add_conv(
+        bench_floor *f, int op, dnnl_alg_kind_t alg, dnnl_format_tag_t tag, const char *variant)
 {
     const tmb_op *o = &f->net->op[op];
     const bool data = o->kind == TMB_OP_CONV_BWD_DATA, weights = o->kind == TMB_OP_CONV_BWD_WEIGHTS;
@@ -145,12 +150,14 @@ static void add_conv(bench_floor *f, int op, dnnl_alg_kind_t alg, dnnl_format_ta
     const dnnl_memory_desc_t kernel = MD(dnnl_format_tag_any, w[3], w[2], w[0], w[1]);
     const dnnl_memory_desc_t bias = MD(dnnl_a, w[3]), dst = MD(tag, y[0], y[3], y[1], y[2]);
     const dnnl_dims_t stride = {o->attr.stride[0], o->attr.stride[1]};
-    const dnnl_dims_t before = {o->attr.pad[0], o->attr.pad[1]}, after = {o->attr.pad[2], o->attr.pad[3]};
+    const dnnl_dims_t before = {o->attr.pad[0], o->attr.pad[1]},
+                      after = {o->attr.pad[2], o->attr.pad[3]};
     dnnl_convolution_desc_t desc;
     dnnl_primitive_desc_t hint;
 
-    must(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, alg, &src, &kernel, &bias, &dst,
-                 stride, before, after), "convolution");
+    must(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, alg, &src, &kernel, &bias,
+                 &dst, stride, before, after),
+            "convolution");
     if (!data && !weights) {
         add_prim(f, op, variant, &desc, NULL, true);
         return;
@@ -158,10 +165,12 @@ static void add_conv(bench_floor *f, int op, dnnl_alg_kind_t alg, dnnl_format_ta
     if (dnnl_primitive_desc_create(&hint, &desc, NULL, f->engine, NULL) != dnnl_success) return;
     if (data)
         must(dnnl_convolution_backward_data_desc_init(
-                     &desc, alg, &src, &kernel, &dst, stride, before, after), "convolution");
+                     &desc, alg, &src, &kernel, &dst, stride, before, after),
+                "convolution");
     else
         must(dnnl_convolution_backward_weights_desc_init(
-                     &desc, alg, &src, &kernel, &bias, &dst, stride, before, after), "convolution");
+                     &desc, alg, &src, &kernel, &bias, &dst, stride, before, after),
+                "convolution");
     add_prim(f, op, variant, &desc, hint, true);
     dnnl_primitive_desc_destroy(hint);
 }
@@ -170,20 +179,24 @@ static void add_pool(bench_floor *f, int op, dnnl_format_tag_t tag, const char *
 {
     const tmb_op *o = &f->net->op[op];
     const bool back = o->kind == TMB_OP_POOL_BWD;
-    const int64_t *x = dims_of(f, back ? o->out[0] : o->in[0]), *y = dims_of(f, back ? o->in[0] : o->out[0]);
-    const dnnl_memory_desc_t src = MD(tag, x[0], x[3], x[1], x[2]), dst = MD(tag, y[0], y[3], y[1], y[2]);
+    const int64_t *x = dims_of(f, back ? o->out[0] : o->in[0]),
+                  *y = dims_of(f, back ? o->in[0] : o->out[0]);
+    const dnnl_memory_desc_t src = MD(tag, x[0], x[3], x[1], x[2]),
+                             dst = MD(tag, y[0], y[3], y[1], y[2]);
     const dnnl_dims_t kernel = {2, 2}, none = {0, 0};
     dnnl_pooling_desc_t desc;
     dnnl_primitive_desc_t hint;
 
-    must(dnnl_pooling_forward_desc_init(&desc, dnnl_forward_training, dnnl_pooling_max, &src, &dst, kernel,
-                 kernel, none, none), "pool");
+    must(dnnl_pooling_forward_desc_init(&desc, dnnl_forward_training, dnnl_pooling_max, &src, &dst,
+                 kernel, kernel, none, none),
+            "pool");
     if (!back) {
         add_prim(f, op, variant, &desc, NULL, false);
         return;
     }
     must(dnnl_primitive_desc_create(&hint, &desc, NULL, f->engine, NULL), "pool");
-    must(dnnl_pooling_backward_desc_init(&desc, dnnl_pooling_max, &src, &dst, kernel, kernel, none, none),
+    must(dnnl_pooling_backward_desc_init(
+                 &desc, dnnl_pooling_max, &src, &dst, kernel, kernel, none, none),
             "pool");
     add_prim(f, op, variant, &desc, hint, false);
     dnnl_primitive_desc_destroy(hint);
@@ -201,9 +214,11 @@ static void add_relu(bench_floor *f, int op)
     dnnl_primitive_desc_t hint;
 
     must(dnnl_eltwise_forward_desc_init(
-                 &desc, dnnl_forward_training, dnnl_eltwise_relu_use_dst_for_bwd, &md, 0, 0), "ReLU");
+                 &desc, dnnl_forward_training, dnnl_eltwise_relu_use_dst_for_bwd, &md, 0, 0),
+            "ReLU");
     must(dnnl_primitive_desc_create(&hint, &desc, NULL, f->engine, NULL), "ReLU");
-    must(dnnl_eltwise_backward_desc_init(&desc, dnnl_eltwise_relu_use_dst_for_bwd, &md, &md, 0, 0), "ReLU");
+    must(dnnl_eltwise_backward_desc_init(&desc, dnnl_eltwise_relu_use_dst_for_bwd, &md, &md, 0, 0),
+            "ReLU");
     add_prim(f, op, "plain", &desc, hint, false);
     dnnl_primitive_desc_destroy(hint);
 }
@@ -211,14 +226,17 @@ static void add_relu(bench_floor *f, int op)
 static void add_dense(bench_floor *f, int op)
 {
     const tmb_op *o = &f->net->op[op];
-    const bool data = o->kind == TMB_OP_DENSE_BWD_DATA, weights = o->kind == TMB_OP_DENSE_BWD_WEIGHTS;
+    const bool data = o->kind == TMB_OP_DENSE_BWD_DATA,
+               weights = o->kind == TMB_OP_DENSE_BWD_WEIGHTS;
     const int64_t *w = dims_of(f, weights ? o->out[0] : o->in[1]), n = f->net->batch;
-    const dnnl_memory_desc_t src = MD(dnnl_ab, n, w[0]), kernel = MD(dnnl_format_tag_any, w[1], w[0]);
+    const dnnl_memory_desc_t src = MD(dnnl_ab, n, w[0]),
+                             kernel = MD(dnnl_format_tag_any, w[1], w[0]);
     const dnnl_memory_desc_t bias = MD(dnnl_a, w[1]), dst = MD(dnnl_ab, n, w[1]);
     dnnl_inner_product_desc_t desc;
     dnnl_primitive_desc_t hint;
 
-    must(dnnl_inner_product_forward_desc_init(&desc, dnnl_forward_training, &src, &kernel, &bias, &dst),
+    must(dnnl_inner_product_forward_desc_init(
+                 &desc, dnnl_forward_training, &src, &kernel, &bias, &dst),
             "dense");
     if (!data && !weights) {
         add_prim(f, op, "any", &desc, NULL, true);
@@ -228,7 +246,8 @@ static void add_dense(bench_floor *f, int op)
     if (data)
         must(dnnl_inner_product_backward_data_desc_init(&desc, &src, &kernel, &dst), "dense");
     else
-        must(dnnl_inner_product_backward_weights_desc_init(&desc, &src, &kernel, &bias, &dst), "dense");
+        must(dnnl_inner_product_backward_weights_desc_init(&desc, &src, &kernel, &bias, &dst),
+                "dense");
     add_prim(f, op, "any", &desc, hint, true);
     dnnl_primitive_desc_destroy(hint);
 }
@@ -248,11 +267,16 @@ static void add_op(bench_floor *f, int op)
         add_pool(f, op, dnnl_nhwc, "plain");
         add_pool(f, op, dnnl_nChw16c, "blocked");
         break;
-    case TMB_OP_ACT_BWD: add_relu(f, op); break;
+    case TMB_OP_ACT_BWD:
+        add_relu(f, op);
+        break;
     case TMB_OP_DENSE:
     case TMB_OP_DENSE_BWD_DATA:
-    case TMB_OP_DENSE_BWD_WEIGHTS: add_dense(f, op); break;
-    default: break;
+    case TMB_OP_DENSE_BWD_WEIGHTS:
+        add_dense(f, op);
+        break;
+    default:
+        break;
     }
 }
 
@@ -287,24 +311,25 @@ void bench_floor_round(bench_floor *f)
     f->rounds++;
 }
 
-double bench_floor_sum(bench_floor *f, bool print)
+void bench_floor_sum(bench_floor *f, double *medians, double *fastest)
 {
-    double sum = 0;
-
+    *medians = *fastest = 0;
     for (int i = 0, next; i < f->n_prims; i = next) {
-        double best = 1e30;
+        double best = 1e30, least = 1e30;
         int which = i;
 
         for (next = i; next < f->n_prims && f->prims[next].op == f->prims[i].op; next++) {
-            const double ms = bench_median(f->prims[next].ms, f->rounds);
+            const double median = bench_median(f->prims[next].ms, f->rounds);
 
-            if (ms < best) which = next;
-            if (ms < best) best = ms;
+            if (median < best) which = next;
+            if (median < best) best = median;
+            if (f->prims[next].ms[0] < least)
+                least = f->prims[next].ms[0]; /* they are sorted now */
         }
-        sum += best;
-        if (print)
-            printf("  op %3d %-12s %8.3f ms  %s\n", f->prims[i].op, f->prims[i].what, best,
-                    f->prims[which].how);
+        *medians += best;
+        *fastest += least;
+        printf("  %-18s %-12s %8.3f ms, fastest %8.3f  %s\n",
+                tmb__op_name((int)f->net->op[f->prims[i].op].kind), f->prims[i].what, best, least,
+                f->prims[which].how);
     }
-    return sum;
 }

@@ -1,7 +1,7 @@
 /* bench_net.c - whole training steps as op lists
  *
- * Layers append their forward op and are noted; `finish` walks them backwards, adds the gradients of a
- * tensor that several layers read, and ends with an optimizer step for each parameter. */
+ * Layers append their forward op and are noted; `finish` walks them backwards, adds the gradients
+ * of a tensor that several layers read, and ends with an optimizer step for each parameter. */
 #include "bench_net.h"
 
 #include <string.h>
@@ -18,7 +18,10 @@ static int add_tensor(bench_net *net, tmb_role role, bool batched, int rank, con
 }
 
 #define DIMS(...)                                                                                  \
-    (int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__}
+    (int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])             \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 
 static int like(bench_net *net, tmb_role role, int tensor)
 {
@@ -246,15 +249,27 @@ static void back(bench_net *net, bench_layer *layer)
     const tmb_op *f = &layer->op;
 
     switch (f->kind) {
-    case TMB_OP_CONV: back_weighted(net, layer, TMB_OP_CONV_BWD_DATA, TMB_OP_CONV_BWD_WEIGHTS); break;
+    case TMB_OP_CONV:
+        back_weighted(net, layer, TMB_OP_CONV_BWD_DATA, TMB_OP_CONV_BWD_WEIGHTS);
+        break;
     case TMB_OP_DENSE:
         back_weighted(net, layer, TMB_OP_DENSE_BWD_DATA, TMB_OP_DENSE_BWD_WEIGHTS);
         break;
-    case TMB_OP_BN: back_norm(net, layer); break;
-    case TMB_OP_POOL: back_simple(net, f, TMB_OP_POOL_BWD); break;
-    case TMB_OP_GLOBAL_POOL: back_simple(net, f, TMB_OP_GLOBAL_POOL_BWD); break;
-    case TMB_OP_RESHAPE: back_simple(net, f, TMB_OP_RESHAPE); break;
-    case TMB_OP_DROPOUT: back_simple(net, f, TMB_OP_DROPOUT_BWD); break;
+    case TMB_OP_BN:
+        back_norm(net, layer);
+        break;
+    case TMB_OP_POOL:
+        back_simple(net, f, TMB_OP_POOL_BWD);
+        break;
+    case TMB_OP_GLOBAL_POOL:
+        back_simple(net, f, TMB_OP_GLOBAL_POOL_BWD);
+        break;
+    case TMB_OP_RESHAPE:
+        back_simple(net, f, TMB_OP_RESHAPE);
+        break;
+    case TMB_OP_DROPOUT:
+        back_simple(net, f, TMB_OP_DROPOUT_BWD);
+        break;
     default: { /* ADD: both sides get the same */
         const int dy = before_act(net, f);
 

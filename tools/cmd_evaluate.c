@@ -21,7 +21,7 @@ static int open_images(tmb_images **out, const tmb_model *model, const options *
     images.part = parts[opt_choice(opts, OPT_PART, 0)];
     images.allow_empty_class = true; /* a test folder may lack a class */
     TMB_TRY(tmb_images_open(out, opts->args[1], &images));
-    ui_notices(u, *out);
+    ui_notices(u, *out, NULL);
     return 0;
 }
 
@@ -111,10 +111,7 @@ static int answer(const options *opts, const tmb_images *images, const tmb_evalu
     double wanted = opt_number(opts, OPT_MIN_ACCURACY, 0);
     tmb__strbuf sb = {0};
 
-    if (table) {
-        TMB_TRY(check_overwrite(table, opts));
-        TMB_TRY(write_predictions(table, images, result));
-    }
+    if (table) TMB_TRY(write_predictions(table, images, result));
     if (opt_given(opts, OPT_JSON))
         json_answer(&sb, images, result);
     else
@@ -132,7 +129,8 @@ int cmd_EVALUATE(const options *opts)
     tmb_images *images = NULL;
     tmb_device *device = NULL;
     tmb_evaluation result = {0};
-    int status = 0;
+    const char *table = opt_text(opts, OPT_PREDICTIONS, NULL);
+    int status;
 
     if (opts->n_args != 2) {
         tmb__fail(TMB_EINVAL, "evaluate takes a model and a folder, found %d arguments",
@@ -140,7 +138,8 @@ int cmd_EVALUATE(const options *opts)
         tmb__hint("thimble evaluate runs/first/model.thimble DIR");
         return TMB_EINVAL;
     }
-    status = tmb_model_open(&model, opts->args[0]);
+    if (table) TMB_TRY(check_overwrite(table, opts));
+    status = open_model(&model, opts->args[0]);
     if (status == 0) status = open_device(&device, opts);
     if (status == 0) status = tmb_model_set_device(model, device);
     if (status == 0) status = open_images(&images, model, opts, &u);

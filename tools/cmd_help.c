@@ -9,6 +9,13 @@ static bool belongs(int option, int command)
     return (option_table[option].commands >> command) & 1;
 }
 
+/* Where in the order of options.def a group of options begins, as help shows them. */
+static const struct {
+    option_id first;
+    const char *title;
+} groups[] = {{OPT_OUTPUT, "options"}, {OPT_LR, "learning"}, {OPT_ROTATION_RANGE, "random changes"},
+        {OPT_PART, "photos"}, {OPT_TOP_K, "answers"}, {OPT_DEVICE, "general"}};
+
 /* "-b, --batch-size N"; a choice shows its words in the text instead. */
 static void option_head(int id, char *out, size_t size)
 {
@@ -20,28 +27,35 @@ static void option_head(int id, char *out, size_t size)
     snprintf(out, size, "%s--%s%s%s", key, info->name, argument[0] ? " " : "", argument);
 }
 
-static void print_option(int id)
+/* "constant|step|cosine: how the learning rate moves" */
+static void print_text(int id)
 {
     const option_info *info = &option_table[id];
-    char head[64];
+    bool choice = info->type == OPT_TYPE_CHOICE;
 
-    option_head(id, head, sizeof head);
-    printf("  %-31s %s", head, info->help);
-    if (info->type == OPT_TYPE_CHOICE) printf(": %s", info->argument);
-    printf("\n");
+    printf("%s%s%s\n", choice ? info->argument : "", choice ? ": " : "", info->help);
 }
 
 static int help_command(int command)
 {
-    char env[64];
+    const char *title = NULL;
+    char text[64];
 
-    printf("usage: thimble %s %s\n%s\n\noptions:\n", command_table[command].name,
-            command_table[command].args, command_table[command].help);
+    printf("usage: thimble %s %s\n%s\n", command_table[command].name, command_table[command].args,
+            command_table[command].help);
     for (int i = 0; i < OPTION_COUNT; i++) {
-        if (belongs(i, command)) print_option(i);
+        for (size_t g = 0; g < TMB_COUNT(groups); g++) {
+            if ((int)groups[g].first == i) title = groups[g].title;
+        }
+        if (!belongs(i, command)) continue;
+        if (title) printf("\n%s:\n", title);
+        title = NULL;
+        option_head(i, text, sizeof text);
+        printf("  %-29s ", text);
+        print_text(i);
     }
-    opt_env_name(OPT_BATCH_SIZE, env, sizeof env);
-    printf("\nEvery option can be set in the environment too: %s=8 is --batch-size 8.\n", env);
+    opt_env_name(OPT_BATCH_SIZE, text, sizeof text);
+    printf("\nEvery option can be set in the environment too: %s=8 is --batch-size 8.\n", text);
     return 0;
 }
 
@@ -67,7 +81,7 @@ static int help_exit_codes(void)
             if (tmb_status_exit(status) == code) printf("%3d  %s\n", code, tmb_status_text(status));
         }
     }
-    printf("129, 130, 143  ended by a signal (HUP, INT, TERM), state saved first\n");
+    printf("129, 130, 143  ended by a signal (HUP, INT, TERM); train saves first\n");
     return 0;
 }
 
@@ -87,9 +101,8 @@ static int help_man(void)
     printf(".SH OPTIONS\n");
     for (int i = 0; i < OPTION_COUNT; i++) {
         option_head(i, head, sizeof head);
-        printf(".TP\n.B \"%s\"\n%s", head + strspn(head, " "), option_table[i].help);
-        if (option_table[i].type == OPT_TYPE_CHOICE) printf(": %s", option_table[i].argument);
-        printf("\n");
+        printf(".TP\n.B \"%s\"\n", head + strspn(head, " "));
+        print_text(i);
     }
     printf(".SH EXIT STATUS\n.nf\n");
     help_exit_codes();
@@ -111,7 +124,7 @@ int cmd_HELP(const options *opts)
 int cmd_VERSION(const options *opts)
 {
     (void)opts;
-    printf("thimble %s\n%s\n", tmb_version(), tmb_build_info());
+    printf("%s\n", tmb_build_info());
     return 0;
 }
 

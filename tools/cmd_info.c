@@ -99,7 +99,7 @@ int cmd_INFO(const options *opts)
         tmb__hint("thimble info runs/first/model.thimble");
         return TMB_EINVAL;
     }
-    status = tmb_model_open(&model, opts->args[0]);
+    status = open_model(&model, opts->args[0]);
     if (status == 0 && opt_given(opts, OPT_VERIFY)) {
         status = open_device(&device, opts);
         if (status == 0) status = tmb_model_set_device(model, device);

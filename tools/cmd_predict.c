@@ -238,7 +238,7 @@ static int run(predict_job *job, tmb_device **device, const file_list *files)
 {
     int batch = TMB_MIN(files->n, (int)opt_number(job->opts, OPT_BATCH_SIZE, 16));
 
-    TMB_TRY(tmb_model_open(&job->model, job->opts->args[0]));
+    TMB_TRY(open_model(&job->model, job->opts->args[0]));
     TMB_TRY(open_device(device, job->opts));
     TMB_TRY(tmb_predictor_new(&job->predictor, job->model, *device, batch));
     job->classes = tmb_model_outputs(job->model) == 1 ? 2 : tmb_model_outputs(job->model);

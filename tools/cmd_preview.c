@@ -28,12 +28,12 @@ int cmd_PREVIEW(const options *opts)
     images_opts.user = &u;
     status = tmb_images_open(&images, opts->args[0], &images_opts);
     if (status == 0) {
-        ui_notices(&u, images);
+        ui_notices(&u, images, NULL);
         status = tmb_images_preview(images, (int)opt_number(opts, OPT_ROWS, 6),
                 (int)opt_number(opts, OPT_VARIANTS, 7), &sheet);
     }
     if (status == 0) status = tmb_image_write(&sheet, path, 0);
-    if (status == 0) ui_say(&u, "%s: %d x %d", path, sheet.width, sheet.height);
+    if (status == 0) ui_say(&u, "%s: %d x %d", tmb__printable(path), sheet.width, sheet.height);
     tmb_image_free(&sheet);
     tmb_images_free(images);
     return status;

@@ -1,11 +1,13 @@
 /* cmd_train.c - thimble train: from a folder of photos to a run folder with a model in it */
 #include "run_folder.h"
 
-#include <stdio.h>
+#include <signal.h>
 #include <string.h>
 
 typedef struct train_job {
     const options *opts;
+    options merged; /* with --resume: `opts` and those the run was started with */
+    const char *data;
     ui u;
     run_folder run;
     tmb_recipe recipe;
@@ -17,31 +19,24 @@ typedef struct train_job {
 
 static int check_arguments(const options *opts)
 {
-    const char *out = opt_text(opts, OPT_OUTPUT, NULL);
-    size_t n;
+    bool resume = opt_given(opts, OPT_RESUME);
 
-    if (opts->n_args != 1) {
+    if (opts->n_args != 1 && !(resume && opts->n_args == 0)) {
         tmb__fail(TMB_EINVAL, "train takes one folder, found %d", opts->n_args);
         tmb__hint("thimble train DIR -o RUN");
         return TMB_EINVAL;
     }
-    if (!out) {
-        tmb__fail(TMB_EINVAL, "-o is missing: the folder the run is written to");
+    if (opt_given(opts, OPT_OUTPUT)) return 0;
+    tmb__fail(TMB_EINVAL, "-o is missing: the folder the run is written to");
+    if (resume)
+        tmb__hint("thimble train --resume -o runs/first");
+    else
         tmb__hint("thimble train %s -o runs/first", tmb__printable(opts->args[0]));
-        return TMB_EINVAL;
-    }
-    n = strlen(opts->args[0]);
-    while (n > 1 && opts->args[0][n - 1] == '/')
-        n--;
-    if (strncmp(out, opts->args[0], n) == 0 && (out[n] == '/' || out[n] == 0))
-        return tmb__fail(TMB_EINVAL, "%s lies inside the data folder: it would be read as a class",
-                tmb__printable(out));
-    return 0;
+    return TMB_EINVAL;
 }
 
 static int open_images(train_job *job)
 {
-    const char *dir = job->opts->args[0];
     tmb_images_opts opts = {.preprocess = &job->recipe.preprocess,
             .batch = job->recipe.batch,
             .on_scan = ui_scan,
@@ -52,13 +47,13 @@ static int open_images(train_job *job)
     opts.augment = job->recipe.augment;
     opts.shuffle = true;
     opts.shuffle_once = job->recipe.shuffle_once;
-    TMB_TRY(tmb_images_open(&job->train, dir, &opts));
-    ui_notices(&job->u, job->train);
+    TMB_TRY(tmb_images_open(&job->train, job->data, &opts));
+    ui_notices(&job->u, job->train, NULL);
     opts.part = TMB_VALIDATION;
     opts.augment = (tmb_augment){.preset = job->recipe.augment.preset};
     opts.shuffle = opts.shuffle_once = false;
-    TMB_TRY(tmb_images_open(&job->validation, dir, &opts));
-    ui_notices(&job->u, job->validation);
+    TMB_TRY(tmb_images_open(&job->validation, job->data, &opts));
+    ui_notices(&job->u, job->validation, job->train);
     return 0;
 }
 
@@ -72,7 +67,7 @@ static void say_what_comes(const train_job *job)
             classes);
     for (int k = 0; k < classes && k < 20; k++)
         ui_say(&job->u, "  %d %s", k, tmb__printable(tmb_images_class_name(job->train, k)));
-    ui_say(&job->u, "recipe %s: %s; %dx%d, batch %d, %d epochs, seed %llu, device %s, %d threads",
+    ui_say(&job->u, "recipe %s: %s; %dx%d, batch %d, epochs %d, seed %llu, device %s, %d threads",
             job->recipe.name, job->recipe.about, pre->size[0], pre->size[1], job->recipe.batch,
             job->recipe.epochs, (unsigned long long)job->recipe.compile.seed,
             opt_text(job->opts, OPT_DEVICE, "auto"), tmb_device_threads(job->device));
@@ -112,7 +107,8 @@ static int make_model(train_job *job)
 
     TMB_TRY(tmb_recipe_model(&job->model, &job->recipe, tmb_images_classes(job->train)));
     compile.device = job->device;
-    if (!from) return tmb_model_compile(job->model, &compile);
+    if (!from || opt_given(job->opts, OPT_RESUME))
+        return tmb_model_compile(job->model, &compile);
     TMB_TRY(tmb_model_load_weights(job->model, from));
     compile.keep_weights = true;
     return tmb_model_compile(job->model, &compile);
@@ -130,6 +126,17 @@ static int on_step(void *user, const tmb_progress *progress)
     return 0;
 }
 
+/* Why the library refuses to go on, in the words of the command. */
+static void explain_resume(const train_job *job, int status)
+{
+    if (status == TMB_ESTOPPED)
+        tmb__hint("go on with: thimble train --resume -o %s", tmb__printable(job->run.path));
+    if (status != TMB_EINVAL || !strstr(tmb_errmsg(), "epochs=")) return;
+    tmb__detail("the learning rate of each step follows from the number of epochs");
+    tmb__hint("to train on from its weights: --init-from %s and another -o",
+            tmb__printable(job->run.model));
+}
+
 static int fit(train_job *job)
 {
     tmb_fit_opts fit = job->recipe.fit;
@@ -144,7 +151,7 @@ static int fit(train_job *job)
     fit.jsonl = job->run.metrics;
     fit.stop = &ui_stop;
     status = tmb_model_fit(job->model, job->train, &fit);
-    if (status == TMB_ESTOPPED) tmb__hint("go on with: the same command and --resume");
+    if (status < 0) explain_resume(job, status);
     return status;
 }
 
@@ -199,23 +206,49 @@ static int answer(train_job *job)
                 share_text(a, share), (long long)job->result.n);
     }
     TMB_TRY(ui_print(&sb));
+    ui_say(&job->u,
+            "beside it: preview.png (what the net saw), predictions.csv, metrics.jsonl, split.csv\n"
+            "next: thimble predict %s PHOTO...",
+            tmb__printable(job->run.model));
     if (a->value >= wanted) return 0;
     return tmb__fail(
             TMB_EGATE, "validation accuracy %.4f is below --min-accuracy %.4f", a->value, wanted);
 }
 
+/* The folder first: that it can be written to and is free is known before photos are read. */
+static int take_folder(train_job *job)
+{
+    const char *path = opt_text(job->opts, OPT_OUTPUT, NULL);
+
+    job->merged = *job->opts;
+    job->data = job->opts->n_args ? job->opts->args[0] : NULL;
+    TMB_TRY(run_folder_open(&job->run, path, job->data, job->opts));
+    if (!opt_given(job->opts, OPT_RESUME)) return 0;
+    TMB_TRY(run_folder_adopt(&job->run, &job->merged, &job->data));
+    job->opts = &job->merged;
+    return 0;
+}
+
+static int start_folder(const train_job *job)
+{
+    if (opt_given(job->opts, OPT_RESUME)) return 0;
+    run_folder_clear(&job->run);
+    TMB_TRY(run_folder_settings(&job->run, job->opts, job->data));
+    TMB_TRY(run_folder_split(&job->run, job->train, job->validation));
+    return write_preview(job);
+}
+
 static int train(train_job *job)
 {
+    TMB_TRY(take_folder(job));
     TMB_TRY(recipe_from(&job->recipe, job->opts));
     TMB_TRY(open_device(&job->device, job->opts));
     TMB_TRY(open_images(job));
     TMB_TRY(check_classes(job));
-    TMB_TRY(run_folder_open(&job->run, opt_text(job->opts, OPT_OUTPUT, NULL), job->opts));
-    TMB_TRY(run_folder_settings(&job->run, job->opts, job->opts->args[0]));
-    TMB_TRY(run_folder_split(&job->run, job->train, job->validation));
-    TMB_TRY(write_preview(job));
+    TMB_TRY(start_folder(job));
     say_what_comes(job);
     TMB_TRY(make_model(job));
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is no reason to lose a training */
     ui_catch_signals();
     TMB_TRY(fit(job));
     TMB_TRY(tmb_model_evaluate(job->model, job->validation, &job->result));

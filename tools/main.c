@@ -1,6 +1,7 @@
 /* main.c - the program: find the command, parse its options, run it, end with its exit code */
 #include "ui.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,7 +53,7 @@ static int run(int argc, char **argv, int command)
         status = run_command[command](&opts);
     }
     if (status >= 0) status = ui_finish_output();
-    if (status < 0) ui_error(&u);
+    if (status < 0) ui_error(&u, status);
     opt_free(&opts);
     tmb_log_set(NULL, NULL, TMB_ERROR);
     if (status == TMB_ESTOPPED && ui_stop) ui_die_by_signal();
@@ -61,12 +62,13 @@ static int run(int argc, char **argv, int command)
 
 int main(int argc, char **argv)
 {
-    const ui u = {.command = "help"};
+    const ui u = {.command = ""};
     int command;
 
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a failed write, not death */
     if (argc < 2) return no_command();
     command = opt_command(command_name(argv[1]));
     if (command >= 0) return run(argc, argv, command);
-    ui_error(&u);
+    ui_error(&u, TMB_EINVAL);
     return tmb_status_exit(TMB_EINVAL);
 }

@@ -1,17 +1,20 @@
 /* run_folder.c - the folder a training writes: lock, settings, tables
  *
- * The lock is a flock on RUN/.lock, so a run that died leaves nothing to clean up. */
+ * The lock is a flock on RUN/.lock, so a run that died leaves nothing to clean up. run.json has one
+ * member for each option given, all of them text as on the command line, so that --resume can read
+ * them again; whether the checkpoint fits them is for the library to say. */
 #include "run_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-/* Options that do not change what is learned: resume may change them. */
+/* Options that do not change what is learned: each run has its own. */
 static const option_id free_options[] = {OPT_OUTPUT, OPT_RESUME, OPT_FORCE, OPT_QUIET, OPT_VERBOSE,
         OPT_JSON, OPT_THREADS, OPT_CACHE_MEMORY, OPT_TIME_LIMIT, OPT_MIN_ACCURACY, OPT_HELP,
         OPT_DEVICE};
@@ -26,26 +29,71 @@ static bool is_free(int id)
 
 static int take_lock(run_folder *run)
 {
-    char *path = tmb__path_join(run->path, ".lock");
-    int status = 0;
+    char owner[64] = "";
 
-    if (!path) return TMB_ENOMEM;
-    run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (run->lock < 0) {
-        status = tmb__fail_errno(TMB_EOUTPUT, errno, "%s", path);
-    } else if (flock(run->lock, LOCK_EX | LOCK_NB) != 0) {
-        char owner[64] = "";
-        ssize_t n = pread(run->lock, owner, sizeof owner - 1, 0);
-
-        owner[n > 0 ? n : 0] = 0;
-        status = tmb__fail(TMB_EEXISTS, "%s is in use by another run%s%s", run->path,
-                n > 0 ? ", process " : "", owner);
-        tmb__hint("wait for it, or train into another folder");
-    } else if (ftruncate(run->lock, 0) == 0) {
-        dprintf(run->lock, "%ld", (long)getpid());
+    run->lock = open(run->locked, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (run->lock < 0)
+        return tmb__fail_errno(TMB_EOUTPUT, errno, "%s", tmb__printable(run->locked));
+    if (flock(run->lock, LOCK_EX | LOCK_NB) == 0) {
+        if (ftruncate(run->lock, 0) == 0) dprintf(run->lock, "%ld", (long)getpid());
+        return 0;
     }
-    tmb__free(path);
-    return status;
+    if (pread(run->lock, owner, sizeof owner - 1, 0) < 0) owner[0] = 0;
+    tmb__fail(TMB_EEXISTS, "%s is in use by another run, process %s", tmb__printable(run->path),
+            tmb__printable(owner));
+    tmb__hint("wait for it, or train into another folder");
+    return TMB_EEXISTS;
+}
+
+/* A run that was killed while it wrote a file leaves its temporary one; the lock says it is nobody's. */
+static int sweep(const run_folder *run)
+{
+    tmb__entry *entries;
+    int64_t n;
+
+    TMB_TRY(tmb__folder_list(&entries, &n, run->path, TMB_EOUTPUT));
+    for (int64_t i = 0; i < n; i++) {
+        const char *name = entries[i].name, *end = strrchr(name, '.');
+        char *path;
+
+        if (strncmp(name, ".thimble-", 9) != 0 || strcmp(end, ".tmp") != 0) continue;
+        path = tmb__path_join(run->path, name);
+        if (path) unlink(path);
+        tmb__free(path);
+    }
+    tmb__folder_list_free(entries, n);
+    return 0;
+}
+
+/* The real path of `path`, or of the deepest folder above it that is there. NULL: none. */
+static char *real_path(const char *path)
+{
+    char *copy = tmb__strdup(path), *real = copy ? realpath(copy, NULL) : NULL;
+
+    while (copy && !real && errno == ENOENT) {
+        char *slash = strrchr(copy, '/');
+
+        if (slash) *slash = 0;
+        real = realpath(!slash ? "." : copy[0] ? copy : "/", NULL);
+        if (!slash) break;
+    }
+    tmb__free(copy);
+    return real;
+}
+
+static int check_place(const char *path, const char *data)
+{
+    char *in = realpath(data, NULL), *out = real_path(path);
+    size_t n = in ? strlen(in) : 0;
+    bool inside = in && out && strncmp(in, out, n) == 0 && (out[n] == '/' || out[n] == 0);
+
+    free(in);
+    free(out);
+    if (!inside) return 0;
+    tmb__fail(TMB_EINVAL, "%s lies inside the data folder: it would be read as a class",
+            tmb__printable(path));
+    tmb__hint("-o takes a folder elsewhere");
+    return TMB_EINVAL;
 }
 
 static int check_free(const run_folder *run, const options *opts)
@@ -54,7 +102,8 @@ static int check_free(const run_folder *run, const options *opts)
 
     if (opt_given(opts, OPT_RESUME)) {
         if (tmb__file_exists(run->checkpoint) == 1) return 0;
-        return tmb__fail(TMB_EMODEL, "%s: nothing to resume, there is no checkpoint", run->path);
+        return tmb__fail(TMB_EMODEL, "%s: nothing to resume, there is no checkpoint",
+                tmb__printable(run->path));
     }
     if (!trained || opt_given(opts, OPT_FORCE)) return 0;
     tmb__fail(TMB_EEXISTS, "%s holds a run already", tmb__printable(run->path));
@@ -62,10 +111,12 @@ static int check_free(const run_folder *run, const options *opts)
     return TMB_EEXISTS;
 }
 
-int run_folder_open(run_folder *out, const char *path, const options *opts)
+int run_folder_open(run_folder *out, const char *path, const char *data, const options *opts)
 {
-    *out = (run_folder){.path = path, .lock = -1};
+    *out = (run_folder){.path = path, .lock = -1, .made = tmb__file_exists(path) == 0};
+    if (data) TMB_TRY(check_place(path, data));
     TMB_TRY(tmb__folder_make(path));
+    out->locked = tmb__path_join(path, ".lock");
     out->model = tmb__path_join(path, "model.thimble");
     out->checkpoint = tmb__path_join(path, "checkpoint.thimble");
     out->metrics = tmb__path_join(path, "metrics.jsonl");
@@ -73,23 +124,35 @@ int run_folder_open(run_folder *out, const char *path, const options *opts)
     out->split = tmb__path_join(path, "split.csv");
     out->predictions = tmb__path_join(path, "predictions.csv");
     out->settings = tmb__path_join(path, "run.json");
-    if (!out->model || !out->checkpoint || !out->metrics || !out->preview || !out->split ||
+    if (!out->locked || !out->model || !out->checkpoint || !out->metrics || !out->preview || !out->split ||
             !out->predictions || !out->settings)
         return TMB_ENOMEM;
     TMB_TRY(take_lock(out));
-    TMB_TRY(check_free(out, opts));
-    if (!opt_given(opts, OPT_RESUME)) unlink(out->checkpoint);
-    return 0;
+    TMB_TRY(sweep(out));
+    return check_free(out, opts);
+}
+
+void run_folder_clear(const run_folder *run)
+{
+    unlink(run->checkpoint);
+    unlink(run->model);
+    unlink(run->predictions);
+    unlink(run->metrics);
 }
 
 void run_folder_close(run_folder *run)
 {
-    char *names[] = {run->model, run->checkpoint, run->metrics, run->preview, run->split,
-            run->predictions, run->settings};
+    char *names[] = {run->locked, run->model, run->checkpoint, run->metrics, run->preview,
+            run->split, run->predictions, run->settings};
 
+    if (run->lock >= 0 && run->made && tmb__file_exists(run->settings) == 0) {
+        unlink(run->locked);
+        rmdir(run->path);
+    }
+    if (run->lock >= 0) close(run->lock);
     for (size_t i = 0; i < TMB_COUNT(names); i++)
         tmb__free(names[i]);
-    if (run->lock >= 0) close(run->lock);
+    json_decref(run->then);
     *run = (run_folder){.lock = -1};
 }
 
@@ -104,45 +167,41 @@ static int write_text(const char *path, tmb__strbuf *sb)
 
 /* ---- run.json ---- */
 
-static void settings_text(tmb__strbuf *sb, const options *opts, const char *data)
-{
-    tmb__strbuf_add(sb, "{\n  \"data\": ");
-    put_json_string(sb, data);
-    for (int i = 0; i < OPTION_COUNT; i++) {
-        if (is_free(i) || !opts->value[i].set) continue;
-        tmb__strbuf_add(sb, ",\n  \"%s\": ", option_table[i].name);
-        put_json_string(sb, opts->value[i].text);
-    }
-    tmb__strbuf_add(sb, "\n}\n");
-}
-
-/* Both texts were written by settings_text, so lines can be compared. */
-static int compare_settings(const run_folder *run, const char *now)
-{
-    tmb__bytes then;
-
-    TMB_TRY(tmb__file_read(&then, run->settings, 1 << 20, TMB_EMODEL));
-    if (then.size == strlen(now) && memcmp(then.data, now, then.size) == 0) {
-        tmb__free(then.data);
-        return 0;
-    }
-    tmb__fail(TMB_EINVAL, "%s: the run was started with other options", run->settings);
-    tmb__detail("then %.*s; now %s", (int)TMB_MIN(then.size, 200), (char *)then.data, now);
-    tmb__hint("resume with the data and options of the first run");
-    tmb__free(then.data);
-    return TMB_EINVAL;
-}
-
 int run_folder_settings(const run_folder *run, const options *opts, const char *data)
 {
+    char *real = realpath(data, NULL);
     tmb__strbuf sb = {0};
-    int status;
 
-    settings_text(&sb, opts, data);
-    if (sb.failed || !opt_given(opts, OPT_RESUME)) return write_text(run->settings, &sb);
-    status = compare_settings(run, sb.text);
-    tmb__strbuf_free(&sb);
-    return status;
+    tmb__strbuf_add(&sb, "{\n  \"data\": ");
+    put_json_string(&sb, real ? real : data);
+    free(real);
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (is_free(i) || !opts->value[i].set) continue;
+        tmb__strbuf_add(&sb, ",\n  \"%s\": ", option_table[i].name);
+        put_json_string(&sb, opts->value[i].text);
+    }
+    tmb__strbuf_add(&sb, "\n}\n");
+    return write_text(run->settings, &sb);
+}
+
+int run_folder_adopt(run_folder *run, options *opts, const char **data)
+{
+    json_error_t error;
+    const char *name;
+    json_t *value;
+
+    run->then = json_load_file(run->settings, 0, &error);
+    if (!run->then)
+        return tmb__fail(TMB_EMODEL, "%s: %s", tmb__printable(run->settings), error.text);
+    json_object_foreach(run->then, name, value)
+    {
+        const char *text = json_string_value(value);
+
+        if (text && strcmp(name, "data") != 0) TMB_TRY(opt_adopt(opts, name, text));
+        if (text && strcmp(name, "data") == 0 && !*data) *data = text;
+    }
+    if (*data) return 0;
+    return tmb__fail(TMB_EMODEL, "%s: it does not name the data", tmb__printable(run->settings));
 }
 
 /* ---- tables ---- */

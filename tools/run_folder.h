@@ -6,16 +6,23 @@
 
 typedef struct run_folder {
     const char *path;
-    int lock; /* descriptor of the locked file */
-    char *model, *checkpoint, *metrics, *preview, *split, *predictions, *settings;
+    int lock;  /* descriptor of the locked file */
+    bool made; /* the folder was not there before */
+    char *locked, *model, *checkpoint, *metrics, *preview, *split, *predictions, *settings;
+    struct json_t *then; /* run.json of the run that goes on; options point into it */
 } run_folder;
 
 /* Make or take the folder: refused while another run holds it, and when it holds a run already unless
- * --resume or --force is given; TMB_EEXISTS. */
-int run_folder_open(run_folder *out, const char *path, const options *opts);
+ * --resume or --force is given; TMB_EEXISTS. Refused, too, inside the data folder, whose class it
+ * would become; `data` may be NULL. Closing removes a folder made for nothing. */
+int run_folder_open(run_folder *out, const char *path, const char *data, const options *opts);
 void run_folder_close(run_folder *run);
+/* --force: what an earlier run left goes. */
+void run_folder_clear(const run_folder *run);
 
-/* run.json: the command's options. Resuming compares it: TMB_EINVAL lists what differs. */
+/* run.json: the data folder and the options that change what is learned. With --resume it is read:
+ * options that are not given again, and the folder if `*data` is NULL, are taken from it. */
+int run_folder_adopt(run_folder *run, options *opts, const char **data);
 int run_folder_settings(const run_folder *run, const options *opts, const char *data);
 /* split.csv: file_name,label,split of every photo that takes part. */
 int run_folder_split(const run_folder *run, tmb_images *train, tmb_images *validation);

@@ -9,12 +9,28 @@ int open_device(tmb_device **out, const options *opts)
             out, opt_text(opts, OPT_DEVICE, NULL), (int)opt_number(opts, OPT_THREADS, 0));
 }
 
+int open_model(tmb_model **out, const char *path)
+{
+    int status = tmb_model_open(out, path);
+    char *inside = status < 0 ? tmb__path_join(path, "model.thimble") : NULL;
+
+    if (inside && tmb__file_exists(inside) == 1) tmb__hint("did you mean %s?", tmb__printable(inside));
+    tmb__free(inside);
+    return status;
+}
+
+/* What a number given as 0 means here is 0; in the library's options 0 is the default. */
+static double least(const options *opts, option_id id, double smallest)
+{
+    return opt_given(opts, id) ? TMB_MAX(opt_number(opts, id, 0), smallest) : 0;
+}
+
 void images_opts_from(tmb_images_opts *out, const options *opts)
 {
     out->bad = (tmb_bad_images)opt_choice(opts, OPT_BAD_IMAGES, TMB_BAD_SKIP);
-    out->bad_limit = (float)opt_number(opts, OPT_BAD_LIMIT, 0);
+    out->bad_limit = (float)least(opts, OPT_BAD_LIMIT, 1e-9);
     out->val_split = (float)opt_number(opts, OPT_VAL_SPLIT, 0);
-    out->cache_bytes = (int64_t)opt_number(opts, OPT_CACHE_MEMORY, 0);
+    out->cache_bytes = (int64_t)least(opts, OPT_CACHE_MEMORY, 1);
     out->max_pixels = (int64_t)opt_number(opts, OPT_MAX_PIXELS, 0);
     out->allow_empty_class = opt_given(opts, OPT_ALLOW_EMPTY_CLASS);
     out->seed = (uint64_t)opt_number(opts, OPT_SEED, 0);
@@ -80,6 +96,9 @@ static void change_compile(tmb_compile_opts *compile, const options *opts)
     set_number(&compile->lr, opts, OPT_LR);
     set_number(&compile->momentum, opts, OPT_MOMENTUM);
     set_number(&compile->weight_decay, opts, OPT_WEIGHT_DECAY);
+    if (opt_given(opts, OPT_WEIGHT_DECAY) && compile->weight_decay == 0 &&
+            compile->optimizer == TMB_ADAMW)
+        compile->optimizer = TMB_ADAM; /* AdamW's 0 is its default */
     compile->schedule = (tmb_schedule)opt_choice(opts, OPT_SCHEDULE, compile->schedule);
     set_number(&compile->warmup, opts, OPT_WARMUP);
     set_number(&compile->label_smoothing, opts, OPT_LABEL_SMOOTHING);

@@ -10,9 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { BAR_WIDTH = 24, NOTICES_SHOWN = 5 };
+enum { BAR_WIDTH = 24, LINE_SIZE = 256, NOTICES_SHOWN = 5 };
 
 volatile int ui_stop;
 
@@ -30,14 +31,29 @@ ui ui_of(const options *opts)
 
 /* ---- messages ---- */
 
-void ui_error(const ui *u)
+/* "thimble train: error: " */
+static void print_head(const ui *u, const char *colour, const char *kind)
 {
-    const char *red = u->colour ? "\033[31m" : "", *plain = u->colour ? "\033[0m" : "";
-
     ui_bar_clear(u);
-    fprintf(stderr, "thimble %s: %serror:%s %s\n", u->command, red, plain, tmb_errmsg());
+    fprintf(stderr, "thimble%s%s: %s%s%s ", u->command[0] ? " " : "", u->command,
+            u->colour ? colour : "", kind, u->colour ? "\033[0m" : "");
+}
+
+void ui_error(const ui *u, int status)
+{
+    if (status == TMB_ESTOPPED)
+        print_head(u, "\033[33m", "stopped:");
+    else
+        print_head(u, "\033[31m", "error:");
+    fprintf(stderr, "%s\n", tmb_errmsg());
     if (tmb_errdetail()[0]) fprintf(stderr, "  detail: %s\n", tmb_errdetail());
     if (tmb_errhint()[0]) fprintf(stderr, "  hint: %s\n", tmb_errhint());
+}
+
+static void print_line(const char *fmt, va_list args)
+{
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
 }
 
 void ui_say(const ui *u, const char *fmt, ...)
@@ -47,38 +63,46 @@ void ui_say(const ui *u, const char *fmt, ...)
     if (u->verbose < 0) return;
     ui_bar_clear(u);
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    print_line(fmt, args);
     va_end(args);
-    fputc('\n', stderr);
 }
 
 void ui_warn(const ui *u, const char *fmt, ...)
 {
-    const char *yellow = u->colour ? "\033[33m" : "", *plain = u->colour ? "\033[0m" : "";
     va_list args;
 
-    ui_bar_clear(u);
-    fprintf(stderr, "thimble %s: %swarning:%s ", u->command, yellow, plain);
+    if (u->verbose < 0) return;
+    print_head(u, "\033[33m", "warning:");
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    print_line(fmt, args);
     va_end(args);
-    fputc('\n', stderr);
 }
 
-void ui_notices(const ui *u, const tmb_images *images)
+static bool has_notice(const tmb_images *images, const tmb_notice *notice)
 {
-    int64_t n = tmb_images_notices(images), bad = 0, repaired = 0;
+    for (int64_t i = 0; images && i < tmb_images_notices(images); i++) {
+        const tmb_notice *other = tmb_images_notice(images, i);
+
+        if (strcmp(other->path, notice->path) == 0 && strcmp(other->text, notice->text) == 0)
+            return true;
+    }
+    return false;
+}
+
+void ui_notices(const ui *u, const tmb_images *images, const tmb_images *told)
+{
+    int64_t n = tmb_images_notices(images), bad = 0;
 
     for (int64_t i = 0; i < n; i++) {
         const tmb_notice *notice = tmb_images_notice(images, i);
 
+        if (has_notice(told, notice)) continue;
         if (notice->kind == TMB_NOTICE_WARNING)
             ui_warn(u, "%s%s%s", notice->path, notice->path[0] ? ": " : "", notice->text);
-        if (notice->kind == TMB_NOTICE_IGNORED && u->verbose >= 0)
+        if (notice->kind == TMB_NOTICE_IGNORED ||
+                (notice->kind == TMB_NOTICE_REPAIRED && u->verbose > 0))
             ui_say(u, "note: %s: %s", notice->path, notice->text);
-        if (notice->kind == TMB_NOTICE_REPAIRED && ++repaired <= NOTICES_SHOWN && u->verbose > 0)
-            ui_say(u, "note: %s: %s", notice->path, notice->text);
-        if (notice->kind == TMB_NOTICE_BAD && ++bad <= NOTICES_SHOWN)
+        if (notice->kind == TMB_NOTICE_BAD && (++bad <= NOTICES_SHOWN || u->verbose > 0))
             ui_warn(u, "left out %s: %s", notice->path, notice->text);
     }
     if (bad > NOTICES_SHOWN) ui_warn(u, "left out %lld photos in all", (long long)bad);
@@ -86,53 +110,65 @@ void ui_notices(const ui *u, const tmb_images *images)
 
 int ui_finish_output(void)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE) return 0;
     return tmb__fail(TMB_EOUTPUT, "standard output could not be written: %s", strerror(errno));
 }
 
 /* ---- the bar ---- */
 
-static void draw_bar(char *bar, double share)
+/* One line in place of the last, cut before the terminal would wrap it; written at once, so that it
+ * does not flicker. */
+static void redraw(const char *line)
 {
-    int done = (int)(share * BAR_WIDTH + 0.5);
+    struct winsize size = {0};
+    int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 
-    for (int i = 0; i < BAR_WIDTH; i++)
-        bar[i] = i < done ? '=' : i == done ? '>' : '.';
-    bar[BAR_WIDTH] = 0;
+    fprintf(stderr, "\r%.*s\033[K", width - 1, line);
+}
+
+/* "Epoch 3/60 [====>.......] 12/63": no wider than leaves room for the figures on 80 columns. */
+static int draw_bar(char line[LINE_SIZE], const tmb_progress *p)
+{
+    int at = snprintf(line, LINE_SIZE, "Epoch %d/%d [", p->epoch, p->epochs);
+    int width = TMB_MAX(BAR_WIDTH - at, 4);
+    int done = p->steps > 0 ? (int)((double)width * (double)p->step / (double)p->steps + 0.5) : 0;
+
+    for (int i = 0; i < width; i++)
+        line[at++] = i < done ? '=' : i == done ? '>' : '.';
+    return at + snprintf(line + at, (size_t)(LINE_SIZE - at), "] %lld/%lld  ", (long long)p->step,
+                        (long long)p->steps);
 }
 
 void ui_bar_step(const ui *u, const tmb_progress *p)
 {
     static double last; /* the bar is redrawn ten times a second, not at every step */
     double now = tmb__now();
-    char bar[BAR_WIDTH + 1];
+    char line[LINE_SIZE];
+    int at;
 
-    if (!u->terminal || u->verbose < 0) return;
-    if (now - last < 0.1 && p->step < p->steps) return;
+    if (!u->terminal || u->verbose < 0 || (now - last < 0.1 && p->step < p->steps)) return;
     last = now;
-    draw_bar(bar, p->steps > 0 ? (double)p->step / (double)p->steps : 0);
+    at = draw_bar(line, p);
     if (p->validating)
-        fprintf(stderr, "\r\033[KEpoch %d/%d  [%s]  validating %lld/%lld", p->epoch, p->epochs, bar,
-                (long long)p->step, (long long)p->steps);
+        snprintf(line + at, (size_t)(LINE_SIZE - at), "validating");
     else
-        fprintf(stderr,
-                "\r\033[KEpoch %d/%d  [%s] %lld/%lld  %.0f img/s  ETA %.0fs  loss %.4f  acc %.4f",
-                p->epoch, p->epochs, bar, (long long)p->step, (long long)p->steps,
+        snprintf(line + at, (size_t)(LINE_SIZE - at), "%.0f img/s  ETA %.0fs  loss %.3f  acc %.3f",
                 p->images_per_second, ceil(p->eta), p->loss, p->accuracy);
-    fflush(stderr);
+    redraw(line);
 }
 
 void ui_bar_epoch(const ui *u, const tmb_epoch *e)
 {
-    char share[64];
-
     if (u->verbose < 0) return;
     ui_bar_clear(u);
-    fprintf(stderr, "Epoch %d/%d  %.1fs  %.0f img/s  loss %.4f  acc %.4f", e->number, e->epochs,
-            e->seconds, e->images_per_second, e->loss, e->accuracy);
+    fprintf(stderr, "Epoch %d/%d %.0fs  loss %.3f acc %.3f", e->number, e->epochs, e->seconds,
+            e->loss, e->accuracy);
     if (e->validated)
-        fprintf(stderr, "  val_loss %.4f  val_acc %s%s", e->val_loss,
-                share_text(&e->val_accuracy, share), e->best ? " *" : "");
+        fprintf(stderr, "  val_loss %.3f acc %.3f [%.3f, %.3f]", e->val_loss,
+                e->val_accuracy.value, e->val_accuracy.low, e->val_accuracy.high);
+    if (u->verbose > 0)
+        fprintf(stderr, "  lr %.3g, %.0f img/s, %.1fs waiting for photos", e->lr,
+                e->images_per_second, e->data_wait);
     fputc('\n', stderr);
 }
 
@@ -144,29 +180,29 @@ void ui_bar_clear(const ui *u)
 void ui_scan(void *user, int64_t done, int64_t total)
 {
     const ui *u = user;
+    char line[LINE_SIZE];
 
-    if (!u->terminal || u->verbose < 0) return;
-    if (done < total && done % 64 != 0) return;
-    fprintf(stderr, "\r\033[KReading photos %lld/%lld", (long long)done, (long long)total);
-    if (done == total) ui_bar_clear(u);
-    fflush(stderr);
+    if (!u->terminal || u->verbose < 0 || (done < total && done % 64 != 0)) return;
+    snprintf(line, sizeof line, "Reading photos %lld/%lld", (long long)done, (long long)total);
+    redraw(done < total ? line : "");
 }
 
 /* ---- signals ---- */
 
 static void on_signal(int number)
 {
-    if (ui_stop) _exit(128 + number);
+    if (ui_stop) { /* asked again: it takes effect when this handler returns */
+        signal(number, SIG_DFL);
+        raise(number);
+    }
     ui_stop = number;
 }
 
 void ui_catch_signals(void)
 {
     const int wanted[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {0};
+    const struct sigaction action = {.sa_handler = on_signal};
 
-    action.sa_handler = on_signal;
-    sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < TMB_COUNT(wanted); i++) {
         struct sigaction old;
 
@@ -213,8 +249,8 @@ void put_json_string(tmb__strbuf *sb, const char *text)
     while (*p) {
         int n = utf8_length(p);
 
-        if (n == 0) /* a byte that is no text: kept visible, U+FFFD would hide which it was */
-            tmb__strbuf_add(sb, "\\udc%02x", *p);
+        if (n == 0)
+            tmb__strbuf_add(sb, "\\ufffd");
         else if (*p == '"' || *p == '\\')
             tmb__strbuf_add(sb, "\\%c", *p);
         else if (*p < 0x20 || *p == 0x7f)
@@ -252,11 +288,12 @@ int ui_print(tmb__strbuf *sb)
 
     if (status == 0 && sb->text) fwrite(sb->text, 1, sb->len, stdout);
     tmb__strbuf_free(sb);
-    return status;
+    return status < 0 ? status : ui_finish_output();
 }
 
 const char *share_text(const tmb_share *share, char text[64])
 {
+    if (share->low == 0 && share->high == 1) return "-"; /* of nothing */
     snprintf(text, 64, "%.4f [%.3f, %.3f]", share->value, share->low, share->high);
     return text;
 }

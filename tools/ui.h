@@ -12,21 +12,22 @@
 
 /* How much to say and how: set once from the options. */
 typedef struct ui {
-    const char *command;
+    const char *command;   /* "" before it is known */
     int verbose;           /* -1 quiet, 0, 1 */
     bool terminal, colour; /* of stderr */
 } ui;
 ui ui_of(const options *opts);
 
 /* The last failure, as `thimble train: error: ...` with detail and hint, to stderr. */
-void ui_error(const ui *u);
-/* A line to stderr unless quiet; `ui_warn` marks it as a warning and is never quiet. */
+void ui_error(const ui *u, int status);
+/* A line to stderr unless quiet; `ui_warn` marks it as a warning. */
 void ui_say(const ui *u, const char *fmt, ...) TMB_PRINTF(2, 3);
 void ui_warn(const ui *u, const char *fmt, ...) TMB_PRINTF(2, 3);
-/* Notices of a data set, bad files first five and then counted; warnings all. */
-void ui_notices(const ui *u, const tmb_images *images);
+/* Notices of a data set but those that `told` has too; bad files first five and then counted. */
+void ui_notices(const ui *u, const tmb_images *images, const tmb_images *told);
 
-/* Flush stdout; TMB_EOUTPUT if what was printed did not arrive. */
+/* Flush stdout; TMB_EOUTPUT if what was printed did not arrive, for another reason than that its
+ * reader has gone. */
 int ui_finish_output(void);
 
 /* ---- the bar: one line redrawn on a terminal, nothing elsewhere ---- */
@@ -45,18 +46,20 @@ extern volatile int ui_stop; /* the signal that came, 0: none */
 /* End as the signal would have, so that the shell sees it. */
 _Noreturn void ui_die_by_signal(void);
 
-/* ---- JSON (RFC 8259): strings escaped, invalid UTF-8 replaced ---- */
+/* ---- JSON (RFC 8259) and CSV ---- */
 
+/* A byte that is no UTF-8 becomes U+FFFD: JSON has no other way. CSV keeps it as it is. */
 void put_json_string(tmb__strbuf *sb, const char *text);
 void put_json_number(tmb__strbuf *sb, double value); /* null if not finite */
 /* A CSV field, quoted where it must be. */
 void put_csv_field(tmb__strbuf *sb, const char *text);
-/* Print and free. */
+/* Print, flush and free. */
 int ui_print(tmb__strbuf *sb);
 
 /* ---- shared by commands ---- */
 
 int open_device(tmb_device **out, const options *opts);
+int open_model(tmb_model **out, const char *path);
 /* The picture options of train, evaluate and preview into `out`. */
 void images_opts_from(tmb_images_opts *out, const options *opts);
 /* Refuse to write over something without --force; TMB_EEXISTS. */

@@ -96,6 +96,9 @@ static int check_loss(const tmb_compile_opts *opts, int outputs)
     if (outputs == 1 && opts->loss != TMB_BINARY_CROSSENTROPY)
         return tmb__fail(TMB_EINVAL,
                 "compile: categorical cross-entropy needs one output a class, the net has 1");
+    if (opts->loss == TMB_SPARSE_CATEGORICAL_CROSSENTROPY && opts->label_smoothing > 0)
+        return tmb__fail(TMB_EINVAL,
+                "compile: label smoothing needs the categorical loss, the sparse one has none");
     return 0;
 }
 

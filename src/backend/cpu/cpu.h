@@ -1,15 +1,16 @@
 /* cpu.h - inside of the CPU backend: buffers, stages, tasks
  *
- * A list of ops becomes a list of stages. A stage touches buffers (the list's tensors, and workspaces
- * of its own) and is cut in one of two ways: ROWS works on one sample at a time; SLICES on a fixed
- * number of ranges of a parameter (one range: a single task). Stages that must see what others did to
- * samples or ranges that are not their own stand in a later level; everything of one level runs in one
- * call of host->parallel. Inside a level a thread takes one group of samples and carries each sample
- * through all ROWS stages before it takes the next, so that what a sample leaves between them stays in
- * the core's cache.
+ * A list of ops becomes a list of stages. A stage touches buffers (the list's tensors, and
+ * workspaces of its own) and is cut in one of two ways: ROWS works on one sample at a time; SLICES
+ * on a fixed number of ranges of a parameter (one range: a single task). Stages that must see what
+ * others did to samples or ranges that are not their own stand in a later level; everything of one
+ * level runs in one call of host->parallel. Inside a level a thread takes one group of samples and
+ * carries each sample through all ROWS stages before it takes the next, so that what a sample
+ * leaves between them stays in the core's cache.
  *
  * Groups and slices depend on the list alone and partial sums are added in their order: the bits do
- * not depend on the number of threads. Library primitives are made for one sample and one thread. */
+ * not depend on the number of threads. Library primitives are made for one sample and one thread.
+ */
 #ifndef THIMBLE_BACKEND_CPU_CPU_H
 #define THIMBLE_BACKEND_CPU_CPU_H
 
@@ -47,11 +48,11 @@ typedef struct cpu_buffer {
     cpu_unit unit;
     cpu_place place;
     size_t bytes, offset;
-    unsigned char *base;   /* of the whole; NULL for LOCAL */
-    int same_as;           /* RESHAPE: another name of that buffer; else itself */
-    int first, last;       /* stages that touch it */
-    bool shared;           /* some stage sees samples or slices that are not its own */
-    bool moved;            /* INPUT, OUTPUT or kept: fixed place whatever the stages do */
+    unsigned char *base; /* of the whole; NULL for LOCAL */
+    int same_as;         /* RESHAPE: another name of that buffer; else itself */
+    int first, last;     /* stages that touch it */
+    bool shared;         /* some stage sees samples or slices that are not its own */
+    bool moved;          /* INPUT, OUTPUT or kept: fixed place whatever the stages do */
 } cpu_buffer;
 
 /* ---- stages ---- */
@@ -71,15 +72,15 @@ struct cpu_stage {
     cpu_fn fn;
     int op; /* number in the list */
     bool rows;
-    bool pack;      /* rewrites weights for the library: skipped while no parameter changed */
-    bool later;     /* the op's ReLU is left to the pool that follows, see cpu_fuse.c */
-    int tasks;      /* of SLICES */
-    int64_t chunk;  /* elements of a slice */
-    int64_t count;  /* elements of all of them */
+    bool pack;     /* rewrites weights for the library: skipped while no parameter changed */
+    bool later;    /* the op's ReLU is left to the pool that follows, see cpu_fuse.c */
+    int tasks;     /* of SLICES */
+    int64_t chunk; /* elements of a slice */
+    int64_t count; /* elements of all of them */
     int level, chain;
     int n_uses, use[CPU_MAX_USES]; /* buffers, -1: absent */
     unsigned access[CPU_MAX_USES];
-    void *data;     /* what the op's file keeps for it */
+    void *data; /* what the op's file keeps for it */
 };
 
 /* One call of a stage. */
@@ -91,7 +92,7 @@ struct cpu_task {
     bool first_of_group; /* partial sums start here */
     int64_t from, to;    /* SLICES: range of elements */
     int slice;
-    int n_groups;        /* groups of this run that hold samples */
+    int n_groups; /* groups of this run that hold samples */
 };
 
 /* A chain of SLICES stages that run one after the other on each slice, or all ROWS stages. */
@@ -145,7 +146,7 @@ struct tmb_program {
     bool dirty; /* parameters changed since weights were packed */
     bool updates;
     bool profiling;
-    double *seconds; /* (stage, worker) */
+    double *seconds;  /* (stage, worker) */
     const char **how; /* (op) */
     int64_t runs;
     atomic_int failed;
@@ -178,8 +179,8 @@ int tmb__cpu_readers(const struct tmb_program *p, int tensor);
 int tmb__cpu_plan(struct tmb_program *p);
 int tmb__cpu_run(struct tmb_program *p, const tmb_run *run);
 
-/* What the stage's `slot`-th buffer looks like to this task: its own sample's or group's part if the
- * stage is cut by rows and the buffer has such parts, the start of the whole otherwise. */
+/* What the stage's `slot`-th buffer looks like to this task: its own sample's or group's part if
+ * the stage is cut by rows and the buffer has such parts, the start of the whole otherwise. */
 void *tmb__cpu_at(const cpu_stage *stage, const cpu_task *task, int slot);
 /* Start of the whole, of a buffer that is seen whole by a stage cut by rows. */
 void *tmb__cpu_base(const cpu_stage *stage, const cpu_task *task, int slot);
@@ -199,19 +200,21 @@ void tmb__cpu_activate(
 
 /* ---- pairs of ops done as one (cpu_fuse.c) ---- */
 
-/* The maximum pool that applies op's ReLU after it has pooled, or -1: max and ReLU can change places. */
+/* The maximum pool that applies op's ReLU after it has pooled, or -1: max and ReLU can change
+ * places. */
 int tmb__cpu_relu_taker(const struct tmb_program *p, int op);
-/* The ACT_BWD of ReLU that does the masking of op number `pool_bwd`'s result, or -1. The mask is then
- * read from `*mask`, the pool's result. */
+/* The ACT_BWD of ReLU that does the masking of op number `pool_bwd`'s result, or -1. The mask is
+ * then read from `*mask`, the pool's result. */
 int tmb__cpu_mask_after_pool(const struct tmb_program *p, int pool_bwd, int *mask);
-/* The POOL_BWD of 2 x 2 whose result, through ACT_BWD, only op number `weights` reads and works off row
- * by row, or -1; and whether `pool_bwd` with that `act` is one. */
+/* The POOL_BWD of 2 x 2 whose result, through ACT_BWD, only op number `weights` reads and works off
+ * row by row, or -1; and whether `pool_bwd` with that `act` is one. */
 int tmb__cpu_pool_in_weights(const struct tmb_program *p, int weights);
 bool tmb__cpu_left_to_weights(const struct tmb_program *p, int pool_bwd, int act);
 bool tmb__cpu_is_2x2(const tmb_op *pool);
 /* The pool's `where` takes a byte for each output (cpu_pool.c). */
 void tmb__cpu_shrink_where(struct tmb_program *p, int pool);
-/* The ACT_BWD of ReLU whose result only op number `bn_bwd` reads, or -1; and whether `act` is one. */
+/* The ACT_BWD of ReLU whose result only op number `bn_bwd` reads, or -1; and whether `act` is one.
+ */
 int tmb__cpu_mask_before_bn(const struct tmb_program *p, int bn_bwd);
 bool tmb__cpu_masks_bn(const struct tmb_program *p, int act);
 

@@ -21,18 +21,29 @@ static float sigmoid(float x)
 static float activate(tmb_activation act, float alpha, float x)
 {
     switch (act) {
-    case TMB_RELU: return x > 0 ? x : 0 * x; /* a NaN stays one */
-    case TMB_RELU6: return x > 6 ? 6 : x > 0 ? x : 0 * x;
-    case TMB_LEAKY_RELU: return x > 0 ? x : alpha * x;
-    case TMB_ELU: return x > 0 ? x : alpha * expm1f(x);
-    case TMB_SELU: return SELU_SCALE * (x > 0 ? x : SELU_ALPHA * expm1f(x));
-    case TMB_SIGMOID: return sigmoid(x);
-    case TMB_TANH: return tanhf(x);
-    case TMB_SOFTPLUS: return (x > 0 ? x : 0) + log1pf(expf(-fabsf(x)));
-    case TMB_GELU: return 0.5f * x * (1 + erff(x * SQRT_HALF));
-    case TMB_SWISH: return x * sigmoid(x);
+    case TMB_RELU:
+        return x > 0 ? x : 0 * x; /* a NaN stays one */
+    case TMB_RELU6:
+        return x > 6 ? 6 : x > 0 ? x : 0 * x;
+    case TMB_LEAKY_RELU:
+        return x > 0 ? x : alpha * x;
+    case TMB_ELU:
+        return x > 0 ? x : alpha * expm1f(x);
+    case TMB_SELU:
+        return SELU_SCALE * (x > 0 ? x : SELU_ALPHA * expm1f(x));
+    case TMB_SIGMOID:
+        return sigmoid(x);
+    case TMB_TANH:
+        return tanhf(x);
+    case TMB_SOFTPLUS:
+        return (x > 0 ? x : 0) + log1pf(expf(-fabsf(x)));
+    case TMB_GELU:
+        return 0.5f * x * (1 + erff(x * SQRT_HALF));
+    case TMB_SWISH:
+        return x * sigmoid(x);
     case TMB_LINEAR:
-    case TMB_SOFTMAX: break;
+    case TMB_SOFTMAX:
+        break;
     }
     return x;
 }
@@ -41,18 +52,29 @@ static float activate(tmb_activation act, float alpha, float x)
 static float slope(tmb_activation act, float alpha, float y, float x)
 {
     switch (act) {
-    case TMB_RELU: return y > 0;
-    case TMB_RELU6: return y > 0 && y < 6;
-    case TMB_LEAKY_RELU: return y > 0 ? 1 : alpha;
-    case TMB_ELU: return y > 0 ? 1 : y + alpha;
-    case TMB_SELU: return y > 0 ? SELU_SCALE : y + SELU_SCALE * SELU_ALPHA;
-    case TMB_SIGMOID: return y * (1 - y);
-    case TMB_TANH: return 1 - y * y;
-    case TMB_SOFTPLUS: return -expm1f(-y);
-    case TMB_GELU: return 0.5f * (1 + erff(x * SQRT_HALF)) + x * expf(-x * x / 2) / SQRT_2PI;
-    case TMB_SWISH: return sigmoid(x) * (1 + x * (1 - sigmoid(x)));
+    case TMB_RELU:
+        return y > 0;
+    case TMB_RELU6:
+        return y > 0 && y < 6;
+    case TMB_LEAKY_RELU:
+        return y > 0 ? 1 : alpha;
+    case TMB_ELU:
+        return y > 0 ? 1 : y + alpha;
+    case TMB_SELU:
+        return y > 0 ? SELU_SCALE : y + SELU_SCALE * SELU_ALPHA;
+    case TMB_SIGMOID:
+        return y * (1 - y);
+    case TMB_TANH:
+        return 1 - y * y;
+    case TMB_SOFTPLUS:
+        return -expm1f(-y);
+    case TMB_GELU:
+        return 0.5f * (1 + erff(x * SQRT_HALF)) + x * expf(-x * x / 2) / SQRT_2PI;
+    case TMB_SWISH:
+        return sigmoid(x) * (1 + x * (1 - sigmoid(x)));
     case TMB_LINEAR:
-    case TMB_SOFTMAX: break;
+    case TMB_SOFTMAX:
+        break;
     }
     return 1;
 }
@@ -127,7 +149,8 @@ int tmb__cpu_build_ACT_BWD(struct tmb_program *p, int op)
 static void softmax(const cpu_stage *stage, const cpu_task *task)
 {
     const act_plan *plan = stage->data;
-    const int64_t last = tmb__cpu_last(&task->program->tensors[task->program->ops[stage->op].in[0]]);
+    const int64_t last =
+            tmb__cpu_last(&task->program->tensors[task->program->ops[stage->op].in[0]]);
     const float *x = tmb__cpu_at(stage, task, 0);
     float *y = tmb__cpu_at(stage, task, 1);
 
@@ -152,7 +175,8 @@ int tmb__cpu_build_SOFTMAX(struct tmb_program *p, int op)
 static void softmax_bwd(const cpu_stage *stage, const cpu_task *task)
 {
     const act_plan *plan = stage->data;
-    const int64_t last = tmb__cpu_last(&task->program->tensors[task->program->ops[stage->op].in[0]]);
+    const int64_t last =
+            tmb__cpu_last(&task->program->tensors[task->program->ops[stage->op].in[0]]);
     const float *dy = tmb__cpu_at(stage, task, 0), *y = tmb__cpu_at(stage, task, 1);
     float *dx = tmb__cpu_at(stage, task, 2);
 

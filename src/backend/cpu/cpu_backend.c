@@ -88,14 +88,17 @@ static int copy_list(struct tmb_program *p, const tmb_op_list *list)
     p->max_batch = list->max_batch;
     p->group_rows = (list->max_batch + CPU_GROUPS - 1) / CPU_GROUPS;
     p->max_buffers = list->n_tensors + 8 * list->n_ops + 8;
-    p->max_stages = list->n_tensors + 6 * list->n_ops + 8;
+    p->max_stages = 6 * list->n_ops + 8;
+    for (int i = 0; i < list->n_ops; i++)
+        p->max_stages += list->ops[i].kind == TMB_OP_GRAD_NORM ? list->n_tensors : 0;
     p->tensors = tmb__cpu_keep(p, (n_tensors + 1) * sizeof *p->tensors);
     p->ops = tmb__cpu_keep(p, (n_ops + 1) * sizeof *p->ops);
     p->how = tmb__cpu_keep(p, (n_ops + 1) * sizeof *p->how);
     p->fused = tmb__cpu_keep(p, (n_ops + 1) * sizeof *p->fused);
     p->buffers = tmb__cpu_keep(p, (size_t)p->max_buffers * sizeof *p->buffers);
     p->stages = tmb__cpu_keep(p, (size_t)p->max_stages * sizeof *p->stages);
-    if (!p->tensors || !p->ops || !p->how || !p->fused || !p->buffers || !p->stages) return TMB_ENOMEM;
+    if (!p->tensors || !p->ops || !p->how || !p->fused || !p->buffers || !p->stages)
+        return TMB_ENOMEM;
     memcpy(p->tensors, list->tensors, n_tensors * sizeof *p->tensors);
     memcpy(p->ops, list->ops, n_ops * sizeof *p->ops);
     for (int i = 0; i < p->n_tensors; i++)
@@ -113,9 +116,12 @@ static int fill(struct tmb_program *p, const tmb_op_list *list)
         if (p->fused[op]) continue;
         status = builders[p->ops[op].kind](p, op);
     }
+    if (status == 0 && p->n_stages >= p->max_stages - 1)
+        status = p->host.fail(TMB_EBUG, "cpu: more than %d stages", p->max_stages - 2);
     if (status == 0) status = tmb__cpu_plan(p);
     if (status < 0) return status;
-    p->seconds = tmb__cpu_keep(p, ((size_t)p->n_stages * (size_t)p->workers + 1) * sizeof *p->seconds);
+    p->seconds =
+            tmb__cpu_keep(p, ((size_t)p->n_stages * (size_t)p->workers + 1) * sizeof *p->seconds);
     return p->seconds ? 0 : TMB_ENOMEM;
 }
 
@@ -138,9 +144,10 @@ static int prepare(tmb_program **out, tmb_backend_device *device, const tmb_op_l
         release(p);
         return status;
     }
-    p->host.log(TMB_DEBUG, "cpu: %d ops, %d stages in %d levels; %zu KB kept, %zu KB arena, %d x %zu KB scratch",
-            p->n_ops, p->n_stages, p->n_levels, p->kept_bytes / 1024, p->arena_bytes / 1024, p->workers,
-            p->scratch_bytes / 1024);
+    p->host.log(TMB_DEBUG,
+            "cpu: %d ops, %d stages in %d levels; %zu KB kept, %zu KB arena, %d x %zu KB scratch",
+            p->n_ops, p->n_stages, p->n_levels, p->kept_bytes / 1024, p->arena_bytes / 1024,
+            p->workers, p->scratch_bytes / 1024);
     *out = p;
     return 0;
 }
@@ -158,10 +165,10 @@ static float *place_of(struct tmb_program *p, int tensor, bool writing, size_t *
         return NULL;
     }
     role = p->tensors[tensor].role;
-    if (role == TMB_ROLE_ACT || role == TMB_ROLE_INPUT
-            || (writing && role != TMB_ROLE_PARAM && role != TMB_ROLE_STATE)) {
-        p->host.fail(TMB_EBUG, "cpu: tensor '%s' cannot be %s: wrong role %d", p->tensors[tensor].name,
-                writing ? "written" : "read", (int)role);
+    if (role == TMB_ROLE_ACT || role == TMB_ROLE_INPUT ||
+            (writing && role != TMB_ROLE_PARAM && role != TMB_ROLE_STATE)) {
+        p->host.fail(TMB_EBUG, "cpu: tensor '%s' cannot be %s: wrong role %d",
+                p->tensors[tensor].name, writing ? "written" : "read", (int)role);
         return NULL;
     }
     buffer = &p->buffers[tensor];
@@ -212,20 +219,28 @@ static double elements(const struct tmb_program *p, int tensor)
  * written by any other op. */
 static double flops(const struct tmb_program *p, const tmb_op *op)
 {
-    const bool back_weights = op->kind == TMB_OP_CONV_BWD_WEIGHTS || op->kind == TMB_OP_DENSE_BWD_WEIGHTS;
+    const bool back_weights =
+            op->kind == TMB_OP_CONV_BWD_WEIGHTS || op->kind == TMB_OP_DENSE_BWD_WEIGHTS;
     const int weights = back_weights ? op->out[0] : op->in[1];
     int places = op->out[0];
 
     switch (op->kind) {
     case TMB_OP_CONV:
-    case TMB_OP_DENSE: break;
+    case TMB_OP_DENSE:
+        break;
     case TMB_OP_CONV_BWD_DATA:
-    case TMB_OP_DENSE_BWD_DATA: places = op->in[0]; break;
+    case TMB_OP_DENSE_BWD_DATA:
+        places = op->in[0];
+        break;
     case TMB_OP_CONV_BWD_WEIGHTS:
-    case TMB_OP_DENSE_BWD_WEIGHTS: places = op->in[1]; break;
-    default: return elements(p, op->out[0] >= 0 ? op->out[0] : op->in[0]);
+    case TMB_OP_DENSE_BWD_WEIGHTS:
+        places = op->in[1];
+        break;
+    default:
+        return elements(p, op->out[0] >= 0 ? op->out[0] : op->in[0]);
     }
-    return 2 * elements(p, weights) / (double)tmb__cpu_last(&p->tensors[weights]) * elements(p, places);
+    return 2 * elements(p, weights) / (double)tmb__cpu_last(&p->tensors[weights]) *
+            elements(p, places);
 }
 
 static void op_time(const struct tmb_program *p, int op, tmb_op_time *out)
@@ -233,13 +248,16 @@ static void op_time(const struct tmb_program *p, int op, tmb_op_time *out)
     *out = (tmb_op_time){
             .runs = p->runs,
             .flops = flops(p, &p->ops[op]),
-            .how = p->fused[op] ? "done by its neighbour" : p->how[op] ? p->how[op] : "own loops",
+            .how = p->fused[op]  ? "done by its neighbour"
+                    : p->how[op] ? p->how[op]
+                                 : "own loops",
     };
     for (int i = 0; i < p->n_stages * p->workers; i++) {
         if (p->stages[i / p->workers].op == op) out->seconds += p->seconds[i];
     }
     for (int i = 0; i < TMB_OP_INPUTS; i++)
-        out->bytes += sizeof(float) * (elements(p, p->ops[op].in[i]) + elements(p, p->ops[op].out[i]));
+        out->bytes +=
+                sizeof(float) * (elements(p, p->ops[op].in[i]) + elements(p, p->ops[op].out[i]));
 }
 
 const tmb_backend *tmb_backend_cpu(uint32_t host_abi);

@@ -38,7 +38,7 @@ static cpu_stage *add_stage(struct tmb_program *p, int op, cpu_fn fn)
 {
     cpu_stage *stage = &p->stages[p->n_stages];
 
-    if (p->n_stages < p->max_stages - 1) p->n_stages++; /* the last one is for what is too much */
+    if (p->n_stages < p->max_stages - 1) p->n_stages++; /* a full array fails once it is built */
     *stage = (cpu_stage){.fn = fn, .op = op};
     return stage;
 }
@@ -109,7 +109,8 @@ void *tmb__cpu_keep(struct tmb_program *p, size_t size)
     return memory;
 }
 
-/* Slices of about 128 KB: a weight, its gradient and its optimizer slots then fit into a core's L2. */
+/* Slices of about 128 KB: a weight, its gradient and its optimizer slots then fit into a core's L2.
+ */
 int64_t tmb__cpu_chunk(int64_t count, int64_t row)
 {
     const int64_t wanted = count / 32768, slices = wanted < 1 ? 1 : wanted > 64 ? 64 : wanted;

@@ -1,9 +1,9 @@
 /* cpu_conv.c - convolutions, sample by sample
  *
- * Activations keep their plain order (h, w, c): measured on AVX-512, the library's direct kernels are as
- * fast on it as on its blocked orders. Kernels are rewritten into the library's order once a step. The
- * weight gradient is summed inside each group of samples, in the library's order, then over the groups
- * in turn. */
+ * Activations keep their plain order (h, w, c): measured on AVX-512, the library's direct kernels
+ * are as fast on it as on its blocked orders. Kernels are rewritten into the library's order once a
+ * step. The weight gradient is summed inside each group of samples, in the library's order, then
+ * over the groups in turn. */
 #include "cpu_conv.h"
 
 typedef struct conv_plan {
@@ -61,8 +61,8 @@ static int add_pack(struct tmb_program *p, int op, conv_plan *plan, int w)
     return packed;
 }
 
-static int start(struct tmb_program *p, conv_plan **out, cpu_direction direction, const cpu_conv *conv,
-        bool bias)
+static int start(struct tmb_program *p, conv_plan **out, cpu_direction direction,
+        const cpu_conv *conv, bool bias)
 {
     *out = tmb__cpu_keep(p, sizeof **out);
     if (!*out) return TMB_ENOMEM;
@@ -122,8 +122,8 @@ int tmb__cpu_build_CONV(struct tmb_program *p, int op)
 static void back_data(const cpu_stage *stage, const cpu_task *task)
 {
     const conv_plan *plan = stage->data;
-    void *const args[] = {tmb__cpu_at(stage, task, 0), tmb__cpu_at(stage, task, 1),
-            tmb__cpu_at(stage, task, 2)};
+    void *const args[] = {
+            tmb__cpu_at(stage, task, 0), tmb__cpu_at(stage, task, 1), tmb__cpu_at(stage, task, 2)};
 
     tmb__cpu_prim_run(plan->prim, task, args, tmb__cpu_at(stage, task, 3));
 }
@@ -155,7 +155,8 @@ int tmb__cpu_build_CONV_BWD_DATA(struct tmb_program *p, int op)
 
 /* ---- weight gradient ---- */
 
-/* One sample's gradient: the first of a group writes the group's sum, the others are added to it. */
+/* One sample's gradient: the first of a group writes the group's sum, the others are added to it.
+ */
 static void back_weights(const cpu_stage *stage, const cpu_task *task)
 {
     const conv_plan *plan = stage->data;
@@ -218,7 +219,8 @@ static int add_totals(struct tmb_program *p, int op, conv_plan *plan, int dw_par
     if (status < 0) return status;
     scratch = tmb__cpu_buffer(p, CPU_TEMP, tmb__cpu_prim_scratch_bytes(plan->pack));
     if (total < 0 || scratch < 0) return TMB_EBUG;
-    status = tmb__cpu_add_group_sum(p, op, &(cpu_sum){dw_parts, total, plan->dw_count, p->group_rows});
+    status = tmb__cpu_add_group_sum(
+            p, op, &(cpu_sum){dw_parts, total, plan->dw_count, p->group_rows});
     if (status < 0) return status;
     stage = tmb__cpu_once(p, op, unpack);
     stage->data = plan;
@@ -226,7 +228,8 @@ static int add_totals(struct tmb_program *p, int op, conv_plan *plan, int dw_par
     tmb__cpu_use(stage, o->out[0], CPU_WRITE);
     tmb__cpu_use(stage, scratch, CPU_WRITE);
     if (o->out[1] < 0) return 0;
-    return tmb__cpu_add_group_sum(p, op, &(cpu_sum){db_parts, o->out[1], plan->db_count, p->group_rows});
+    return tmb__cpu_add_group_sum(
+            p, op, &(cpu_sum){db_parts, o->out[1], plan->db_count, p->group_rows});
 }
 
 int tmb__cpu_build_CONV_BWD_WEIGHTS(struct tmb_program *p, int op)

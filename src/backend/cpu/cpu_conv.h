@@ -7,7 +7,8 @@
 /* The geometry of an op whose image, kernel and result are tensors x, w and y. */
 cpu_conv tmb__cpu_conv_of(const struct tmb_program *p, const tmb_op *op, int x, int w, int y);
 
-/* Partial sums of `count` floats, one for each group of group_rows samples, and where their sum goes. */
+/* Partial sums of `count` floats, one for each group of group_rows samples, and where their sum
+ * goes. */
 typedef struct cpu_sum {
     int parts, total; /* buffers */
     int64_t count;
@@ -15,7 +16,8 @@ typedef struct cpu_sum {
 } cpu_sum;
 int tmb__cpu_add_group_sum(struct tmb_program *p, int op, const cpu_sum *sum);
 
-/* What is left of CONV once y is convolved: the activation, unless `relu` is done or left to a pool. */
+/* What is left of CONV once y is convolved: the activation, unless `relu` is done or left to a
+ * pool. */
 void tmb__cpu_finish_conv(
         const cpu_stage *stage, const cpu_task *task, float *y, int64_t n, bool relu_done);
 

@@ -1,9 +1,9 @@
 /* cpu_dense.c - the fully connected layer
  *
- * x counts as (rows, in). A small kernel is read once a sample. A large one (the post's 18496 x 64 are
- * 4.7 MB) is read once a step: it is cut into slices of its rows, each slice meets all samples, and the
- * slices' shares of y are summed in their order. Weight gradients are always cut that way: a slice of dw
- * and the optimizer's step on it then follow each other in one core's cache. */
+ * x counts as (rows, in). A small kernel is read once a sample. A large one (the post's 18496 x 64
+ * are 4.7 MB) is read once a step: it is cut into slices of its rows, each slice meets all samples,
+ * and the slices' shares of y are summed in their order. Weight gradients are always cut that way:
+ * a slice of dw and the optimizer's step on it then follow each other in one core's cache. */
 #include "cpu.h"
 
 #include <string.h>
@@ -106,7 +106,8 @@ static int build_sliced(struct tmb_program *p, int op, dense_plan *plan)
 {
     const tmb_op *o = &p->ops[op];
     const int64_t count = plan->in * plan->units;
-    cpu_stage *stage = tmb__cpu_slices(p, op, forward_slice, count, tmb__cpu_chunk(count, plan->units));
+    cpu_stage *stage =
+            tmb__cpu_slices(p, op, forward_slice, count, tmb__cpu_chunk(count, plan->units));
     int shares;
 
     plan->slices = stage->tasks;
@@ -146,10 +147,10 @@ int tmb__cpu_build_DENSE(struct tmb_program *p, int op)
 
 /* ---- gradient to the data ---- */
 
-/* dx^T = w dy^T for rows first .. end of w and n rows of dy: w is then read along its rows. `turned`
- * holds dy^T (units, columns), `strip` a part of dx^T (STRIP, columns). */
-static void back_range(const cpu_task *task, const dense_plan *plan, const float *dy, const float *w,
-        float *dx, int64_t range[2], int64_t n, float *turned)
+/* dx^T = w dy^T for rows first .. end of w and n rows of dy: w is then read along its rows.
+ * `turned` holds dy^T (units, columns), `strip` a part of dx^T (STRIP, columns). */
+static void back_range(const cpu_task *task, const dense_plan *plan, const float *dy,
+        const float *w, float *dx, int64_t range[2], int64_t n, float *turned)
 {
     const int64_t columns = (n + 15) / 16 * 16;
     float *strip = turned + plan->units * columns;
@@ -252,8 +253,8 @@ static void back_bias(const cpu_stage *stage, const cpu_task *task)
 {
     const dense_plan *plan = stage->data;
 
-    task->program->simd->column_sums(tmb__cpu_at(stage, task, 0), task->run->n * plan->rows, plan->units,
-            tmb__cpu_at(stage, task, 1));
+    task->program->simd->column_sums(tmb__cpu_at(stage, task, 0), task->run->n * plan->rows,
+            plan->units, tmb__cpu_at(stage, task, 1));
 }
 
 int tmb__cpu_build_DENSE_BWD_WEIGHTS(struct tmb_program *p, int op)

@@ -1,8 +1,8 @@
 /* cpu_dnnl.c - oneDNN primitives, made for one sample and one thread
  *
  * The library splits work by the calling thread's OpenMP setting; every call here happens between
- * tmb__cpu_one_thread and tmb__cpu_threads_back. Scratchpads are ours (user mode), so that one primitive
- * can run on all workers at once. */
+ * tmb__cpu_one_thread and tmb__cpu_threads_back. Scratchpads are ours (user mode), so that one
+ * primitive can run on all workers at once. */
 #include "cpu_dnnl.h"
 #include "dnnl_compat.h"
 
@@ -72,7 +72,8 @@ int tmb__cpu_streams_open(struct tmb_program *p)
         dnnl_stream_t stream;
         int status;
 
-        if (dnnl_stream_create(&stream, p->device->engine, dnnl_stream_default_flags) != dnnl_success)
+        if (dnnl_stream_create(&stream, p->device->engine, dnnl_stream_default_flags) !=
+                dnnl_success)
             return p->host.fail(TMB_ENOMEM, "cpu: oneDNN cannot make a stream");
         status = tmb__cpu_own(p, stream, drop_stream);
         if (status < 0) return status;
@@ -104,8 +105,8 @@ static int start(making *m, struct tmb_program *p)
     *m = (making){.p = p, .prim = tmb__cpu_keep(p, sizeof *m->prim)};
     if (!m->prim) return TMB_ENOMEM;
     m->prim->workers = p->workers;
-    m->prim->memories = tmb__cpu_keep(
-            p, (size_t)p->workers * (CPU_PRIM_ARGS + 1) * sizeof(dnnl_memory_t));
+    m->prim->memories =
+            tmb__cpu_keep(p, (size_t)p->workers * (CPU_PRIM_ARGS + 1) * sizeof(dnnl_memory_t));
     if (!m->prim->memories) return TMB_ENOMEM;
     check(m, dnnl_primitive_attr_create(&m->attr));
     if (m->status == dnnl_success)
@@ -133,8 +134,9 @@ static int finish(making *m, dnnl_primitive_desc_t pd, const char *what)
     for (int i = 0; i < prim->workers * (m->n_md + 1) && m->status == dnnl_success; i++) {
         const int worker = i / (m->n_md + 1), arg = i % (m->n_md + 1);
 
-        check(m, dn_memory(&prim->memories[worker * (CPU_PRIM_ARGS + 1) + arg], &m->md[arg],
-                         m->p->device->engine, DNNL_MEMORY_NONE));
+        check(m,
+                dn_memory(&prim->memories[worker * (CPU_PRIM_ARGS + 1) + arg], &m->md[arg],
+                        m->p->device->engine, DNNL_MEMORY_NONE));
     }
     for (int i = 0; i < m->n_md; i++)
         dn_md_free(&m->md[i]);
@@ -203,7 +205,8 @@ static const argument arguments[3][CPU_PRIM_ARGS] = {
                 {DNNL_ARG_DIFF_BIAS, 1, dnnl_query_diff_weights_md}},
 };
 
-static void add_arguments(making *m, cpu_direction direction, const_dnnl_primitive_desc_t pd, bool bias)
+static void add_arguments(
+        making *m, cpu_direction direction, const_dnnl_primitive_desc_t pd, bool bias)
 {
     for (int i = 0; i < CPU_PRIM_ARGS; i++) {
         const argument *a = &arguments[direction][i];
@@ -218,7 +221,8 @@ static void add_arguments(making *m, cpu_direction direction, const_dnnl_primiti
 }
 
 /* The descriptor of one direction; back directions are made beside a forward one. */
-static dnnl_primitive_desc_t conv_pd(making *m, cpu_direction direction, const cpu_conv *c, bool bias)
+static dnnl_primitive_desc_t conv_pd(
+        making *m, cpu_direction direction, const cpu_conv *c, bool bias)
 {
     static const dn_direction directions[] = {DN_FORWARD, DN_BACKWARD_DATA, DN_BACKWARD_WEIGHTS};
     const dnnl_engine_t engine = m->p->device->engine;
@@ -269,8 +273,9 @@ int tmb__cpu_prim_pack(struct tmb_program *p, cpu_prim **out, const cpu_prim *co
 
         check(&m, kernel_md(&plain, &conv->conv, false));
         if (m.status == dnnl_success)
-            check(&m, dn_reorder_pd(&pd, back ? &conv->packed : &plain,
-                              back ? &plain : &conv->packed, p->device->engine, m.attr));
+            check(&m,
+                    dn_reorder_pd(&pd, back ? &conv->packed : &plain, back ? &plain : &conv->packed,
+                            p->device->engine, m.attr));
         dn_md_free(&plain);
         m.prim->arg[0] = DNNL_ARG_FROM;
         m.prim->arg[1] = DNNL_ARG_TO;
@@ -303,8 +308,7 @@ const char *tmb__cpu_prim_how(const cpu_prim *prim)
     return prim->how;
 }
 
-void tmb__cpu_prim_run(
-        const cpu_prim *prim, const cpu_task *task, void *const *args, void *scratch)
+void tmb__cpu_prim_run(const cpu_prim *prim, const cpu_task *task, void *const *args, void *scratch)
 {
     dnnl_memory_t *memory = prim->memories + task->worker * (CPU_PRIM_ARGS + 1);
     const int n_args = prim->n_args + (prim->scratch_bytes > 0);

@@ -6,7 +6,8 @@
 
 enum { CPU_PRIM_ARGS = 4 };
 
-/* Geometry of a convolution of one sample: (h, w, in) and (kh, kw, in / groups, out) to (oh, ow, out). */
+/* Geometry of a convolution of one sample: (h, w, in) and (kh, kw, in / groups, out) to (oh, ow,
+ * out). */
 typedef struct cpu_conv {
     int64_t h, w, in, oh, ow, out, kh, kw, groups;
     int stride[2], dilation[2], pad[4];
@@ -26,7 +27,8 @@ int tmb__cpu_one_thread(void);
 void tmb__cpu_threads_back(int threads);
 
 /* A convolution. Arguments when run, each direction's in this order: forward x, w, b, y; back data
- * dy, w, dx; back weights x, dy, dw, db. Kernels are in the order that the library likes (`packed`). */
+ * dy, w, dx; back weights x, dy, dw, db. Kernels are in the order that the library likes
+ * (`packed`). */
 int tmb__cpu_prim_conv(struct tmb_program *p, cpu_prim **out, cpu_direction direction,
         const cpu_conv *conv, bool bias);
 /* Plain kernel to `conv`'s packed order, or back. Arguments: from, to. */

@@ -1,8 +1,8 @@
 /* cpu_fuse.c - pairs of ops that are done in one pass
  *
  * 1. ReLU and maximum pool change places, so that ReLU works on a quarter of the numbers.
- * 2. The gradient of that pair: where the pool's result is positive, dy goes to the winner. The result
- *    before pooling is then read by nobody and never leaves the core's cache.
+ * 2. The gradient of that pair: where the pool's result is positive, dy goes to the winner. The
+ *    result before pooling is then read by nobody and never leaves the core's cache.
  * 3. In front of a convolution of few channels both are done row by row, see cpu_thin.c.
  * 4. The gradient of batch normalisation with ReLU reads y itself instead of a masked dy. */
 #include "cpu_conv.h"
@@ -12,7 +12,8 @@ static bool plain_act(const struct tmb_program *p, int tensor)
     return tensor >= 0 && p->tensors[tensor].role == TMB_ROLE_ACT;
 }
 
-/* The op that reads `tensor` as its input number `slot`, is of this kind and is the first; or -1. */
+/* The op that reads `tensor` as its input number `slot`, is of this kind and is the first; or -1.
+ */
 static int reader(const struct tmb_program *p, int tensor, tmb_op_kind kind, int slot)
 {
     for (int op = 0; op < p->n_ops; op++) {
@@ -57,7 +58,8 @@ int tmb__cpu_mask_before_bn(const struct tmb_program *p, int bn_bwd)
 {
     const int dy = p->ops[bn_bwd].in[0], act = tmb__cpu_writer(p, dy, bn_bwd);
 
-    if (act < 0 || p->ops[act].kind != TMB_OP_ACT_BWD || p->ops[act].attr.act != TMB_RELU) return -1;
+    if (act < 0 || p->ops[act].kind != TMB_OP_ACT_BWD || p->ops[act].attr.act != TMB_RELU)
+        return -1;
     return plain_act(p, dy) && tmb__cpu_readers(p, dy) == 1 ? act : -1;
 }
 
@@ -72,8 +74,8 @@ bool tmb__cpu_is_2x2(const tmb_op *pool)
 {
     const tmb_attr *a = &pool->attr;
 
-    return a->kernel[0] == 2 && a->kernel[1] == 2 && a->stride[0] == 2 && a->stride[1] == 2 && a->pad[0] == 0
-            && a->pad[1] == 0 && a->pad[2] == 0 && a->pad[3] == 0;
+    return a->kernel[0] == 2 && a->kernel[1] == 2 && a->stride[0] == 2 && a->stride[1] == 2 &&
+            a->pad[0] == 0 && a->pad[1] == 0 && a->pad[2] == 0 && a->pad[3] == 0;
 }
 
 /* Only the gradient of a thin convolution's kernel reads what pool, then ReLU, hand back. */
@@ -85,7 +87,8 @@ int tmb__cpu_pool_in_weights(const struct tmb_program *p, int weights)
     cpu_conv conv;
     int mask;
 
-    if (back < 0 || p->ops[back].kind != TMB_OP_POOL_BWD || p->ops[act].kind != TMB_OP_ACT_BWD) return -1;
+    if (back < 0 || p->ops[back].kind != TMB_OP_POOL_BWD || p->ops[act].kind != TMB_OP_ACT_BWD)
+        return -1;
     conv = tmb__cpu_conv_of(p, o, o->in[0], o->out[0], o->in[1]);
     if (!tmb__cpu_thin_fits(&conv) || !tmb__cpu_is_2x2(&p->ops[back])) return -1;
     if (tmb__cpu_mask_after_pool(p, back, &mask) != act) return -1;

@@ -1,8 +1,9 @@
 /* cpu_gemm_body.h - matrix product for one thread; included once for each instruction set
  *
- * The result is cut into blocks of at most 12 rows and 32 columns that stay in registers while k runs:
- * each step loads two vectors of b and multiplies them with one number of each row of a. b is read along
- * its rows, a at any stride, so that a transposed a costs nothing. Compiled with fused multiply-adds. */
+ * The result is cut into blocks of at most 12 rows and 32 columns that stay in registers while k
+ * runs: each step loads two vectors of b and multiplies them with one number of each row of a. b is
+ * read along its rows, a at any stride, so that a transposed a costs nothing. Compiled with fused
+ * multiply-adds. */
 #include "cpu_simd.h"
 #include "cpu_vec.h"
 
@@ -10,13 +11,14 @@
 
 enum { MAX_ROWS = 12 };
 
-/* `height` rows from `row` on, `wide` vectors of columns from column j on; both are constants where this is
- * inlined. */
+/* `height` rows from `row` on, `wide` vectors of columns from column j on; both are constants where
+ * this is inlined. */
 TMB_INLINE void block(const cpu_gemm *s, int64_t row, int64_t j, const int height, const int wide)
 {
     const float *a = s->a + row * s->a_row, *b = s->b + j;
     const float *start = s->start ? s->start + j : NULL;
-    const int64_t line = s->a_row; /* three rows share a pointer: an address holds line times 1 or 2 */
+    const int64_t line =
+            s->a_row; /* three rows share a pointer: an address holds line times 1 or 2 */
     float *c = s->c + row * s->c_row + j;
     vec sum[MAX_ROWS][2];
 
@@ -58,7 +60,9 @@ TMB_INLINE void block(const cpu_gemm *s, int64_t row, int64_t j, const int heigh
 }
 
 #define CASE(n)                                                                                    \
-    case n: block(s, row, j, n, wide); return;
+    case n:                                                                                        \
+        block(s, row, j, n, wide);                                                                 \
+        return;
 
 TMB_INLINE void block_of(const cpu_gemm *s, int64_t row, int64_t j, int64_t height, const int wide)
 {
@@ -74,7 +78,9 @@ TMB_INLINE void block_of(const cpu_gemm *s, int64_t row, int64_t j, int64_t heig
         CASE(9)
         CASE(10)
         CASE(11)
-    default: block(s, row, j, MAX_ROWS, wide); return;
+    default:
+        block(s, row, j, MAX_ROWS, wide);
+        return;
     }
 }
 

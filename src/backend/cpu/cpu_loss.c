@@ -1,7 +1,7 @@
 /* cpu_loss.c - cross-entropies and weight penalties; the formulas stand in ref_loss.c
  *
- * LOSS goes sample by sample, in double: its work is nothing beside the net's. PENALTY goes along slices
- * of the parameter, so that it joins the gradient and the optimizer's step there. */
+ * LOSS goes sample by sample, in double: its work is nothing beside the net's. PENALTY goes along
+ * slices of the parameter, so that it joins the gradient and the optimizer's step there. */
 #include "cpu.h"
 
 #include <math.h>

@@ -1,9 +1,10 @@
 /* cpu_norm.c - batch normalisation
  *
- * x counts as (rows, c). Training: each sample gives its columns' mean and sum of squared differences;
- * these are joined, sample by sample and in double (Chan, Golub, LeVeque: Updating formulae and a
- * pairwise algorithm for computing sample variances, 1979), and a second visit normalises. The gradient
- * likewise: two sums for each sample, joined, then dx. A ReLU before dx's dy is applied while dy is read. */
+ * x counts as (rows, c). Training: each sample gives its columns' mean and sum of squared
+ * differences; these are joined, sample by sample and in double (Chan, Golub, LeVeque: Updating
+ * formulae and a pairwise algorithm for computing sample variances, 1979), and a second visit
+ * normalises. The gradient likewise: two sums for each sample, joined, then dx. A ReLU before dx's
+ * dy is applied while dy is read. */
 #include "cpu.h"
 
 #include <math.h>
@@ -37,7 +38,8 @@ static void sample_moments(const cpu_stage *stage, const cpu_task *task)
     const norm_plan *plan = stage->data;
     float *out = tmb__cpu_at(stage, task, 1); /* mean (c), squares (c) */
 
-    task->program->simd->moments(tmb__cpu_at(stage, task, 0), plan->rows, plan->c, out, out + plan->c);
+    task->program->simd->moments(
+            tmb__cpu_at(stage, task, 0), plan->rows, plan->c, out, out + plan->c);
 }
 
 /* Mean and sum of squared differences of channel j over n samples of `rows` rows each. */
@@ -60,7 +62,8 @@ static void move(float *moving, double momentum, double batch, int64_t j)
     moving[j] = (float)(momentum * moving[j] + (1 - momentum) * batch);
 }
 
-/* Statistics of channels from .. to: slots parts, gamma, moving mean, moving var, mean, rstd, scale. */
+/* Statistics of channels from .. to: slots parts, gamma, moving mean, moving var, mean, rstd,
+ * scale. */
 static void join(const cpu_stage *stage, const cpu_task *task)
 {
     const norm_plan *plan = stage->data;
@@ -79,7 +82,8 @@ static void join(const cpu_stage *stage, const cpu_task *task)
         mean[j] = (float)m[0];
         rstd[j] = (float)(1 / sqrt(var + plan->attr->eps));
         scale[j] = (gamma ? gamma[j] : 1) * rstd[j];
-        if (!isfinite(mean[j]) || !isfinite((float)var)) continue; /* keep the state of a diverged step */
+        if (!isfinite(mean[j]) || !isfinite((float)var))
+            continue; /* keep the state of a diverged step */
         move(moving_mean, momentum, m[0], j);
         move(moving_var, momentum, var, j);
     }
@@ -257,8 +261,8 @@ static void back(const cpu_stage *stage, const cpu_task *task)
             .slope = line + plan->c,
     };
 
-    task->program->simd->bn_bwd(
-            &bn, tmb__cpu_at(stage, task, 0), tmb__cpu_at(stage, task, 1), tmb__cpu_at(stage, task, 6));
+    task->program->simd->bn_bwd(&bn, tmb__cpu_at(stage, task, 0), tmb__cpu_at(stage, task, 1),
+            tmb__cpu_at(stage, task, 6));
 }
 
 /* What both gradients read. */
@@ -321,7 +325,8 @@ int tmb__cpu_build_BN_BWD(struct tmb_program *p, int op)
     norm_plan *plan = plan_of(p, op, o->in[1]);
     const int act = tmb__cpu_mask_before_bn(p, op);
     const bool mask = act >= 0 && p->fused[act] == CPU_IN_BN;
-    back_uses u = {.dy = o->in[0], .x = o->in[1], .mean = o->in[3], .rstd = o->in[4], .y = -1, .line = -1};
+    back_uses u = {
+            .dy = o->in[0], .x = o->in[1], .mean = o->in[3], .rstd = o->in[4], .y = -1, .line = -1};
     cpu_stage *stage;
     int status;
 

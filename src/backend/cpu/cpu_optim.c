@@ -1,7 +1,7 @@
 /* cpu_optim.c - gradient norm, optimizer steps, weight averages; the rules stand in ref_optim.c
  *
- * Everything here goes along slices of a parameter, cut as cpu_dense.c cuts weight gradients, so that a
- * slice's gradient and step are one task. */
+ * Everything here goes along slices of a parameter, cut as cpu_dense.c cuts weight gradients, so
+ * that a slice's gradient and step are one task. */
 #include "cpu.h"
 
 #include <math.h>
@@ -138,8 +138,8 @@ static void adam(const cpu_stage *stage, const cpu_task *task)
     cpu_step step;
 
     if (!step_of(&step, stage, task, 5)) return;
-    step.lr = (float)((double)task->run->lr * a->lr_scale * sqrt(1 - pow(a->beta2, t))
-            / (1 - pow(a->beta1, t)));
+    step.lr = (float)((double)task->run->lr * a->lr_scale * sqrt(1 - pow(a->beta2, t)) /
+            (1 - pow(a->beta1, t)));
     step.m = slot(stage, task, 2);
     step.v = slot(stage, task, 3);
     step.vmax = slot(stage, task, 4);

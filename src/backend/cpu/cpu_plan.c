@@ -1,12 +1,12 @@
 /* cpu_plan.c - levels of stages, and one place for every buffer
  *
- * Level of a stage: the least one that stands after every earlier stage it depends on. Two stages that
- * touch the same buffer, one of them writing, may share a level if both keep to their own sample, or
- * both to the same slices: then each task does them in order for its part.
+ * Level of a stage: the least one that stands after every earlier stage it depends on. Two stages
+ * that touch the same buffer, one of them writing, may share a level if both keep to their own
+ * sample, or both to the same slices: then each task does them in order for its part.
  *
  * A buffer that is used by ROWS stages of one level only, sample by sample, lives in the worker's
- * scratch. Others get a range of the arena for the levels from their first to their last use. Ranges
- * are handed out first fit, the largest buffer first. */
+ * scratch. Others get a range of the arena for the levels from their first to their last use.
+ * Ranges are handed out first fit, the largest buffer first. */
 #include "cpu.h"
 
 enum { ALIGN = 64 };
@@ -79,8 +79,8 @@ static void find_levels(struct tmb_program *p)
         for (int i = 0; i < j && !stage->rows; i++) {
             const cpu_stage *earlier = &p->stages[i];
 
-            if (earlier->level == stage->level && earlier->chain != stage->chain
-                    && relation_of(earlier, stage) == LOCAL)
+            if (earlier->level == stage->level && earlier->chain != stage->chain &&
+                    relation_of(earlier, stage) == LOCAL)
                 join_chains(p, earlier->chain, stage->chain);
         }
         if (stage->level >= p->n_levels) p->n_levels = stage->level + 1;
@@ -96,7 +96,8 @@ static cpu_chain gather(struct tmb_program *p, int level, int chain, int *filled
     for (int i = 0; i < p->n_stages; i++) {
         const cpu_stage *stage = &p->stages[i];
 
-        if (stage->level != level || (chain < 0 ? !stage->rows : stage->rows || stage->chain != chain))
+        if (stage->level != level ||
+                (chain < 0 ? !stage->rows : stage->rows || stage->chain != chain))
             continue;
         p->order[(*filled)++] = i;
         found.n++;
@@ -159,8 +160,8 @@ static void note_use(struct tmb_program *p, int s, int slot)
         buffer->place = CPU_ARENA;
         buffer->first = s;
     }
-    if (p->stages[buffer->first].level != stage->level || !stage->rows
-            || !(stage->access[slot] & CPU_OWN))
+    if (p->stages[buffer->first].level != stage->level || !stage->rows ||
+            !(stage->access[slot] & CPU_OWN))
         buffer->shared = true;
     buffer->last = s;
 }
@@ -193,7 +194,8 @@ static void choose_places(struct tmb_program *p)
         cpu_buffer *buffer = &p->buffers[i];
 
         if (!buffer->moved || buffer->same_as != i) continue;
-        buffer->place = i < p->n_tensors && p->tensors[i].role == TMB_ROLE_INPUT ? CPU_BOUND : CPU_KEPT;
+        buffer->place =
+                i < p->n_tensors && p->tensors[i].role == TMB_ROLE_INPUT ? CPU_BOUND : CPU_KEPT;
     }
 }
 
@@ -202,8 +204,8 @@ static int first_time(const struct tmb_program *p, const cpu_buffer *b)
     return b->place == CPU_LOCAL ? b->first : p->stages[b->first].level;
 }
 
-/* PITFALL: levels count by stage, so the last level of a buffer is not that of its last stage: a later
- * stage of the list may stand in an earlier level. */
+/* PITFALL: levels count by stage, so the last level of a buffer is not that of its last stage: a
+ * later stage of the list may stand in an earlier level. */
 static int last_time(const struct tmb_program *p, int number)
 {
     const cpu_buffer *b = &p->buffers[number];
@@ -212,7 +214,8 @@ static int last_time(const struct tmb_program *p, int number)
     if (b->place == CPU_LOCAL) return b->last;
     for (int s = b->first; s <= b->last; s++) {
         for (int i = 0; i < p->stages[s].n_uses; i++) {
-            if (p->stages[s].use[i] == number && p->stages[s].level > last) last = p->stages[s].level;
+            if (p->stages[s].use[i] == number && p->stages[s].level > last)
+                last = p->stages[s].level;
         }
     }
     return last;

@@ -1,7 +1,8 @@
 /* cpu_pool.c - maximum and mean over windows and whole planes, sample by sample
  *
- * `where` holds one byte for each output, the winner's place in its window, in the memory of its I32
- * tensor; windows of more than 255 places, and whole planes, hold the winner's pixel as an int32. */
+ * `where` holds one byte for each output, the winner's place in its window, in the memory of its
+ * I32 tensor; windows of more than 255 places, and whole planes, hold the winner's pixel as an
+ * int32. */
 #include "cpu.h"
 
 #include <string.h>

@@ -5,10 +5,10 @@
 
 typedef struct shape_plan {
     const tmb_attr *attr;
-    int64_t count;       /* of a sample of the result */
-    int64_t h, w, c;     /* PAD: the picture inside */
-    int64_t frame_w;     /* PAD: width with the frame */
-    int64_t rows, last;  /* CONCAT: of a sample of the whole */
+    int64_t count;      /* of a sample of the result */
+    int64_t h, w, c;    /* PAD: the picture inside */
+    int64_t frame_w;    /* PAD: width with the frame */
+    int64_t rows, last; /* CONCAT: of a sample of the whole */
     int n_parts;
     int64_t part[TMB_OP_INPUTS];
 } shape_plan;
@@ -126,7 +126,8 @@ static void join(const cpu_stage *stage, const cpu_task *task, bool split)
         for (int64_t r = 0; part && r < plan->rows; r++) {
             char *inner = whole + (size_t)(r * plan->last) * sizeof(float);
 
-            memcpy(split ? part + (size_t)r * bytes : inner, split ? inner : part + (size_t)r * bytes, bytes);
+            memcpy(split ? part + (size_t)r * bytes : inner,
+                    split ? inner : part + (size_t)r * bytes, bytes);
         }
         whole += bytes;
     }
@@ -142,7 +143,8 @@ static void concat_bwd(const cpu_stage *stage, const cpu_task *task)
     join(stage, task, true);
 }
 
-static int add_join(struct tmb_program *p, int op, cpu_fn fn, int whole, const int *parts, bool split)
+static int add_join(
+        struct tmb_program *p, int op, cpu_fn fn, int whole, const int *parts, bool split)
 {
     shape_plan *plan = plan_of(p, &p->ops[op]);
     cpu_stage *stage;
@@ -177,7 +179,8 @@ static void copy(const cpu_stage *stage, const cpu_task *task)
 {
     const shape_plan *plan = stage->data;
 
-    memcpy(tmb__cpu_at(stage, task, 1), tmb__cpu_at(stage, task, 0), (size_t)plan->count * sizeof(float));
+    memcpy(tmb__cpu_at(stage, task, 1), tmb__cpu_at(stage, task, 0),
+            (size_t)plan->count * sizeof(float));
 }
 
 static int root_of(const struct tmb_program *p, int buffer)

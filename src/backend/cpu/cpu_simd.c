@@ -9,8 +9,8 @@ const cpu_simd *tmb__cpu_simd_get(int index)
     if (index == 0) return &tmb__cpu_simd_x86_64;
     if (index == 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return &tmb__cpu_simd_avx2;
-    if (index == 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-            && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    if (index == 2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         return &tmb__cpu_simd_avx512;
     return NULL;
 }

@@ -1,16 +1,17 @@
 /* cpu_simd.h - our own kernels: one table of them for each instruction set
  *
- * The kernels are written once, in plain C and in vectors of 16 floats, and compiled for x86-64 as it
- * began, for AVX2 and for AVX-512 (cpu_simd_*.c, cpu_gemm_*.c); the best table that the CPU can run is
- * taken at open. All but `gemm` and the Winograd transforms give the same bits in every table: lanes
- * never mix and nothing is contracted into fused multiply-adds. */
+ * The kernels are written once, in plain C and in vectors of 16 floats, and compiled for x86-64 as
+ * it began, for AVX2 and for AVX-512 (cpu_simd_*.c, cpu_gemm_*.c); the best table that the CPU can
+ * run is taken at open. All but `gemm` and the Winograd transforms give the same bits in every
+ * table: lanes never mix and nothing is contracted into fused multiply-adds. */
 #ifndef THIMBLE_BACKEND_CPU_CPU_SIMD_H
 #define THIMBLE_BACKEND_CPU_CPU_SIMD_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Pooling of one sample, (h, w, c) to (oh, ow, c); pads before only, what lies outside takes no part. */
+/* Pooling of one sample, (h, w, c) to (oh, ow, c); pads before only, what lies outside takes no
+ * part. */
 typedef struct cpu_window {
     int64_t h, w, c, oh, ow;
     int kh, kw, sh, sw, pad_top, pad_left;
@@ -23,7 +24,8 @@ typedef struct cpu_bn {
     bool relu;
 } cpu_bn;
 
-/* Its gradient: dx = scale (dy - shift - (x - mean) slope); `y` masks dy where y <= 0, or is NULL. */
+/* Its gradient: dx = scale (dy - shift - (x - mean) slope); `y` masks dy where y <= 0, or is NULL.
+ */
 typedef struct cpu_bn_bwd {
     int64_t rows, c;
     const float *mean, *rstd, *scale, *shift, *slope;
@@ -40,8 +42,8 @@ typedef struct cpu_step {
     bool nesterov, eps_outside;
 } cpu_step;
 
-/* c (m, n) = a (m, k) b (k, n), added to c if `add`. a's element (i, j) is a[i a_row + j a_col]. With
- * `parts` > 1 it is the sum of so many products, whose factors are a_part and b_part apart. */
+/* c (m, n) = a (m, k) b (k, n), added to c if `add`. a's element (i, j) is a[i a_row + j a_col].
+ * With `parts` > 1 it is the sum of so many products, whose factors are a_part and b_part apart. */
 typedef struct cpu_gemm {
     int64_t m, n, k, parts; /* parts 0 is 1 */
     const float *a, *b;
@@ -51,8 +53,9 @@ typedef struct cpu_gemm {
     const float *start; /* (n): what every row of c starts from; NULL: 0 */
 } cpu_gemm;
 
-/* A 3 x 3 convolution with stride 1, (images, h, w, in) to (images, oh, ow, out), by Winograd; channels are
- * multiples of 16. Tiles are 4 x 4 outputs; `block` of them are worked on at a time. */
+/* A 3 x 3 convolution with stride 1, (images, h, w, in) to (images, oh, ow, out), by Winograd;
+ * channels are multiples of 16. Tiles are 4 x 4 outputs; `block` of them are worked on at a time.
+ */
 typedef struct cpu_wino {
     int64_t images, h, w, in, oh, ow, out;
     int64_t tile_rows, tile_columns, block;
@@ -61,7 +64,7 @@ typedef struct cpu_wino {
     const float *bias;       /* or NULL */
     bool relu;
     float *y;
-    const float *dy;         /* wino_weights: dw and db from x and dy; `add` to what they hold */
+    const float *dy; /* wino_weights: dw and db from x and dy; `add` to what they hold */
     float *dw, *db;
     bool add;
     float *space; /* 36 (block (in + out) + 32) floats, and 36 in out more for wino_weights */
@@ -69,15 +72,17 @@ typedef struct cpu_wino {
 
 typedef struct cpu_simd {
     const char *name;
-    /* where: one byte for each output, the winner's place in its window in scan order; may be NULL */
+    /* where: one byte for each output, the winner's place in its window in scan order; may be NULL
+     */
     void (*pool_max)(const cpu_window *s, const float *x, float *y, uint8_t *where, bool relu);
     /* y: the pool's output if ReLU came before it, to stop dy where it is not positive; or NULL */
-    void (*pool_max_bwd)(const cpu_window *s, const float *dy, const uint8_t *where, const float *y,
-            float *dx);
+    void (*pool_max_bwd)(
+            const cpu_window *s, const float *dy, const uint8_t *where, const float *y, float *dx);
     void (*pool_mean)(const cpu_window *s, const float *x, float *y);
     void (*pool_mean_bwd)(const cpu_window *s, const float *dy, float *dx);
     void (*relu)(const float *x, float *y, int64_t n);
-    void (*bias)(const float *b, int64_t rows, int64_t c, bool relu, float *y); /* y += b, then ReLU */
+    void (*bias)(
+            const float *b, int64_t rows, int64_t c, bool relu, float *y); /* y += b, then ReLU */
     void (*relu_bwd)(const float *dy, const float *y, float *dx, int64_t n);
     void (*add)(const float *const *x, int n_x, bool relu, float *y, int64_t n);
     void (*scale)(const float *x, float scale, float offset, float *y, int64_t n);
@@ -87,7 +92,8 @@ typedef struct cpu_simd {
     void (*moments)(const float *x, int64_t rows, int64_t c, float *mean, float *squares);
     void (*bn)(const cpu_bn *s, const float *x, float *y);
     /* Sums over the rows of dy, and of dy (x - mean) rstd, of each column. */
-    void (*bn_sums)(const cpu_bn_bwd *s, const float *dy, const float *x, float *plain, float *slope);
+    void (*bn_sums)(
+            const cpu_bn_bwd *s, const float *dy, const float *x, float *plain, float *slope);
     void (*bn_bwd)(const cpu_bn_bwd *s, const float *dy, const float *x, float *dx);
     double (*squares)(const float *x, int64_t n); /* sum of x^2 */
     void (*sgd)(const cpu_step *s);
@@ -97,8 +103,8 @@ typedef struct cpu_simd {
     void (*gemm)(const cpu_gemm *s);
     void (*wino)(const cpu_wino *s);
     void (*wino_weights)(const cpu_wino *s);
-    /* Kernel (3, 3, in, out), its input channels range[0] .. range[1] - 1; `turned`: for the gradient to
-     * the data. 36 in out floats. */
+    /* Kernel (3, 3, in, out), its input channels range[0] .. range[1] - 1; `turned`: for the
+     * gradient to the data. 36 in out floats. */
     void (*wino_pack)(const float *w, int64_t in, int64_t out, const int64_t range[2], bool turned,
             float *to);
 } cpu_simd;
@@ -107,7 +113,8 @@ const cpu_simd *tmb__cpu_simd_best(void);
 /* Table number `index`, best last; NULL if there is none, or this CPU cannot run it. */
 const cpu_simd *tmb__cpu_simd_get(int index);
 
-/* The tables; products and Winograd live in files of their own, compiled with fused multiply-adds. */
+/* The tables; products and Winograd live in files of their own, compiled with fused multiply-adds.
+ */
 #define TMB_CPU_TABLE(isa)                                                                         \
     extern const cpu_simd tmb__cpu_simd_##isa;                                                     \
     void tmb__cpu_gemm_##isa(const cpu_gemm *s);                                                   \

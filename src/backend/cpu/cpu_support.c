@@ -1,7 +1,7 @@
 /* cpu_support.c - what this backend can do, and in words what it cannot
  *
- * The host has checked that the shapes of an op fit each other (tmb__op_list_check). Here: ranks, element
- * types, which tensors are batched, and the limits of our own loops. */
+ * The host has checked that the shapes of an op fit each other (tmb__op_list_check). Here: ranks,
+ * element types, which tensors are batched, and the limits of our own loops. */
 #include "cpu.h"
 
 #include <stdarg.h>
@@ -33,8 +33,8 @@ static const char *name_of(const tmb_tensor *tensor)
 
 static bool is_update(tmb_op_kind kind)
 {
-    return kind == TMB_OP_SGD || kind == TMB_OP_RMSPROP || kind == TMB_OP_ADAM || kind == TMB_OP_EMA
-            || kind == TMB_OP_PENALTY || kind == TMB_OP_GRAD_NORM;
+    return kind == TMB_OP_SGD || kind == TMB_OP_RMSPROP || kind == TMB_OP_ADAM ||
+            kind == TMB_OP_EMA || kind == TMB_OP_PENALTY || kind == TMB_OP_GRAD_NORM;
 }
 
 /* Which tensors must have a row for each sample; x, y and their gradients, that is. */
@@ -46,10 +46,13 @@ static bool batched_input(tmb_op_kind kind, int i)
     case TMB_OP_CONV_BWD_DATA:
     case TMB_OP_DENSE_BWD_DATA:
     case TMB_OP_BN:
-    case TMB_OP_BN_INFER: return i == 0;
+    case TMB_OP_BN_INFER:
+        return i == 0;
     case TMB_OP_BN_BWD:
-    case TMB_OP_BN_INFER_BWD: return i < 2;
-    default: return !is_update(kind);
+    case TMB_OP_BN_INFER_BWD:
+        return i < 2;
+    default:
+        return !is_update(kind);
     }
 }
 
@@ -57,11 +60,14 @@ static bool batched_output(tmb_op_kind kind, int i)
 {
     switch (kind) {
     case TMB_OP_CONV_BWD_WEIGHTS:
-    case TMB_OP_DENSE_BWD_WEIGHTS: return false;
+    case TMB_OP_DENSE_BWD_WEIGHTS:
+        return false;
     case TMB_OP_BN:
     case TMB_OP_BN_BWD:
-    case TMB_OP_BN_INFER_BWD: return i == 0;
-    default: return !is_update(kind);
+    case TMB_OP_BN_INFER_BWD:
+        return i == 0;
+    default:
+        return !is_update(kind);
     }
 }
 
@@ -117,8 +123,10 @@ static int check_kind(const question *q)
 
     switch (o->kind) {
     case TMB_OP_CONV:
-    case TMB_OP_CONV_BWD_DATA: return check_rank(q, o->in[0], 4);
-    case TMB_OP_CONV_BWD_WEIGHTS: return check_rank(q, o->in[1], 4);
+    case TMB_OP_CONV_BWD_DATA:
+        return check_rank(q, o->in[0], 4);
+    case TMB_OP_CONV_BWD_WEIGHTS:
+        return check_rank(q, o->in[1], 4);
     case TMB_OP_POOL: {
         const int status = check_rank(q, o->in[0], 4);
 
@@ -129,15 +137,22 @@ static int check_kind(const question *q)
 
         return status < 0 ? status : check_pads(q);
     }
-    case TMB_OP_GLOBAL_POOL: return check_rank(q, o->in[0], 4);
-    case TMB_OP_GLOBAL_POOL_BWD: return check_rank(q, o->out[0], 4);
+    case TMB_OP_GLOBAL_POOL:
+        return check_rank(q, o->in[0], 4);
+    case TMB_OP_GLOBAL_POOL_BWD:
+        return check_rank(q, o->out[0], 4);
     case TMB_OP_PAD:
-    case TMB_OP_PAD_BWD: return check_rank(q, o->in[0], 4);
+    case TMB_OP_PAD_BWD:
+        return check_rank(q, o->in[0], 4);
     case TMB_OP_DENSE:
-    case TMB_OP_DENSE_BWD_DATA: return check_rank(q, o->in[1], 2);
-    case TMB_OP_DENSE_BWD_WEIGHTS: return check_rank(q, o->out[0], 2);
-    case TMB_OP_LOSS: return check_rank(q, o->in[0], 2);
-    default: return 0;
+    case TMB_OP_DENSE_BWD_DATA:
+        return check_rank(q, o->in[1], 2);
+    case TMB_OP_DENSE_BWD_WEIGHTS:
+        return check_rank(q, o->out[0], 2);
+    case TMB_OP_LOSS:
+        return check_rank(q, o->in[0], 2);
+    default:
+        return 0;
     }
 }
 

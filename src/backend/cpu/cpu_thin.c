@@ -1,23 +1,23 @@
 /* cpu_thin.c - convolutions of pictures with few channels: the first layer of a net
  *
- * One row of outputs at a time: y (ow, out) is a product of the kh kw in numbers under each pixel with the
- * kernel as it stands, and the kernel's gradient a product of the same numbers with dy. A maximum pool of
- * 2 x 2 behind the layer is done on the two rows that it needs, and its gradient likewise: the layer's full
- * size result, the largest tensor of the net, is then never written. */
+ * One row of outputs at a time: y (ow, out) is a product of the kh kw in numbers under each pixel
+ * with the kernel as it stands, and the kernel's gradient a product of the same numbers with dy. A
+ * maximum pool of 2 x 2 behind the layer is done on the two rows that it needs, and its gradient
+ * likewise: the layer's full size result, the largest tensor of the net, is then never written. */
 #include "cpu_conv.h"
 
 #include <string.h>
 
 typedef struct thin_plan {
     cpu_conv conv;
-    cpu_window pool; /* of two rows; h = 0: no pool */
+    cpu_window pool;              /* of two rows; h = 0: no pool */
     int64_t inner_from, inner_to; /* outputs of a row whose window lies inside */
 } thin_plan;
 
 bool tmb__cpu_thin_fits(const cpu_conv *c)
 {
-    return c->groups == 1 && c->in <= 4 && c->kw * c->in <= 48 && c->out % 16 == 0 && c->dilation[0] == 1
-            && c->dilation[1] == 1;
+    return c->groups == 1 && c->in <= 4 && c->kw * c->in <= 48 && c->out % 16 == 0 &&
+            c->dilation[0] == 1 && c->dilation[1] == 1;
 }
 
 static thin_plan *plan_of(struct tmb_program *p, const cpu_conv *c)
@@ -42,8 +42,8 @@ typedef struct stretch {
     int64_t ky0, ky1, kx0, kx1;
 } stretch;
 
-/* The stretches of row oy: pixel by pixel at the borders, the inner ones at once. Returns where the next
- * one starts; false at the row's end. */
+/* The stretches of row oy: pixel by pixel at the borders, the inner ones at once. Returns where the
+ * next one starts; false at the row's end. */
 static bool next_stretch(const thin_plan *plan, stretch *s)
 {
     const cpu_conv *c = &plan->conv;
@@ -75,8 +75,8 @@ typedef struct thin_inputs {
 
 static thin_inputs inputs_of(const cpu_stage *stage, const cpu_task *task)
 {
-    return (thin_inputs){tmb__cpu_at(stage, task, 0), tmb__cpu_at(stage, task, 1),
-            tmb__cpu_at(stage, task, 2)};
+    return (thin_inputs){
+            tmb__cpu_at(stage, task, 0), tmb__cpu_at(stage, task, 1), tmb__cpu_at(stage, task, 2)};
 }
 
 /* y (ow, out) of row oy. */
@@ -114,8 +114,8 @@ static void forward_row(
 }
 
 /* dw += the numbers under row oy times dy (ow, out). */
-static void back_row(
-        const cpu_simd *simd, const thin_plan *plan, const float *x, const float *dy, float *dw, int64_t oy)
+static void back_row(const cpu_simd *simd, const thin_plan *plan, const float *x, const float *dy,
+        float *dw, int64_t oy)
 {
     const cpu_conv *c = &plan->conv;
     stretch s = {.oy = oy};
@@ -180,8 +180,15 @@ static void forward_pooled(const cpu_stage *stage, const cpu_task *task)
 /* The window of a pool of 2 x 2 over two rows. */
 static cpu_window two_rows(const cpu_conv *c)
 {
-    return (cpu_window){
-            .h = 2, .w = c->ow, .c = c->out, .oh = 1, .ow = c->ow / 2, .kh = 2, .kw = 2, .sh = 2, .sw = 2};
+    return (cpu_window){.h = 2,
+            .w = c->ow,
+            .c = c->out,
+            .oh = 1,
+            .ow = c->ow / 2,
+            .kh = 2,
+            .kw = 2,
+            .sh = 2,
+            .sw = 2};
 }
 
 int tmb__cpu_thin_forward(struct tmb_program *p, int op, const cpu_conv *conv)
@@ -213,7 +220,8 @@ int tmb__cpu_thin_forward(struct tmb_program *p, int op, const cpu_conv *conv)
     return 0;
 }
 
-/* ---- weight gradient: slots x, dy, dw and db of the group, sums, and with a pool: where, its y, rows ---- */
+/* ---- weight gradient: slots x, dy, dw and db of the group, sums, and with a pool: where, its y,
+ * rows ---- */
 
 static void start_sums(const cpu_stage *stage, const cpu_task *task)
 {
@@ -226,7 +234,8 @@ static void start_sums(const cpu_stage *stage, const cpu_task *task)
     if (db) memset(db, 0, (size_t)c->out * sizeof *db);
 }
 
-static void add_rows(const cpu_stage *stage, const cpu_task *task, const float *dy, int64_t from, int64_t n)
+static void add_rows(
+        const cpu_stage *stage, const cpu_task *task, const float *dy, int64_t from, int64_t n)
 {
     const thin_plan *plan = stage->data;
     const cpu_conv *c = &plan->conv;
@@ -261,7 +270,8 @@ static void back_weights_pooled(const cpu_stage *stage, const cpu_task *task)
 
     start_sums(stage, task);
     for (int64_t r = 0; r < plan->conv.oh / 2; r++) {
-        task->program->simd->pool_max_bwd(&plan->pool, dy + r * row, where + r * row, y + r * row, rows);
+        task->program->simd->pool_max_bwd(
+                &plan->pool, dy + r * row, where + r * row, y + r * row, rows);
         add_rows(stage, task, rows, 2 * r, 2);
     }
 }
@@ -273,7 +283,8 @@ int tmb__cpu_thin_back_weights(struct tmb_program *p, int op, const cpu_conv *co
     const int dw = tmb__cpu_buffer(p, CPU_PER_GROUP, (size_t)count * sizeof(float));
     const int db = tmb__cpu_buffer(p, CPU_PER_GROUP, (size_t)conv->out * sizeof(float));
     const int sums = tmb__cpu_buffer(p, CPU_TEMP, (size_t)conv->out * sizeof(float));
-    const int rows = tmb__cpu_buffer(p, CPU_TEMP, (size_t)(2 * conv->ow * conv->out) * sizeof(float));
+    const int rows =
+            tmb__cpu_buffer(p, CPU_TEMP, (size_t)(2 * conv->ow * conv->out) * sizeof(float));
     const int pool_bwd = tmb__cpu_pool_in_weights(p, op);
     const bool bias = o->out[1] >= 0;
     thin_plan *plan = plan_of(p, conv);
@@ -295,7 +306,8 @@ int tmb__cpu_thin_back_weights(struct tmb_program *p, int op, const cpu_conv *co
         tmb__cpu_use(stage, mask, CPU_READ | CPU_OWN);
         tmb__cpu_use(stage, rows, CPU_WRITE | CPU_OWN);
     }
-    p->how[op] = pool_bwd >= 0 ? "own product, row by row, with the pool" : "own product, row by row";
+    p->how[op] =
+            pool_bwd >= 0 ? "own product, row by row, with the pool" : "own product, row by row";
     status = tmb__cpu_add_group_sum(p, op, &(cpu_sum){dw, o->out[0], count, p->group_rows});
     if (status < 0 || !bias) return status;
     return tmb__cpu_add_group_sum(p, op, &(cpu_sum){db, o->out[1], conv->out, p->group_rows});

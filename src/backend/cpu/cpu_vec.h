@@ -1,7 +1,7 @@
 /* cpu_vec.h - vectors of 16 floats, in the compilers' common extension
  *
- * One AVX-512 register, two of AVX2, four of SSE: the compiler splits them. Loads and stores go through
- * memcpy, which becomes one unaligned move. */
+ * One AVX-512 register, two of AVX2, four of SSE: the compiler splits them. Loads and stores go
+ * through memcpy, which becomes one unaligned move. */
 #ifndef THIMBLE_BACKEND_CPU_CPU_VEC_H
 #define THIMBLE_BACKEND_CPU_CPU_VEC_H
 
@@ -97,6 +97,12 @@ TMB_INLINE vec vec_rectify(vec x)
     const vec zero = vec_all(0);
 
     return vec_pick(x > zero, x, zero * x);
+}
+
+/* v where y is positive, 0 elsewhere: the gradient of ReLU. */
+TMB_INLINE vec vec_masked(vec v, vec y)
+{
+    return (vec)((ivec)v & (y > vec_all(0)));
 }
 
 #endif

@@ -1,13 +1,13 @@
 /* cpu_wino.c - stages of 3 x 3 convolutions that Winograd's way makes faster (cpu_wino_body.h)
  *
- * Measured on AVX-512 against the library's direct kernels, a sample at a time on one thread: faster in
- * all directions from 16 tiles and 16 channels on. The library's own Winograd kernels want their blocked
- * order of activations, and are gone from version 3. */
+ * Measured on AVX-512 against the library's direct kernels, a sample at a time on one thread:
+ * faster in all directions from 16 tiles and 16 channels on. The library's own Winograd kernels
+ * want their blocked order of activations, and are gone from version 3. */
 #include "cpu_conv.h"
 
 enum {
-    LEAST_TILES = 16, /* in a product; fewer do not pay for the transforms of the kernel */
-    HEAVY_GROUPS = 8, /* of samples, for the gradient of a kernel that is larger than a sample */
+    LEAST_TILES = 16,  /* in a product; fewer do not pay for the transforms of the kernel */
+    HEAVY_GROUPS = 8,  /* of samples, for the gradient of a kernel that is larger than a sample */
     SPACE = 600 << 10, /* bytes of a block's transforms: they share L2 with the kernel's */
     MOST_BLOCK = 96
 };
@@ -25,7 +25,9 @@ static int64_t tiles_of(const cpu_conv *c)
 }
 
 bool tmb__cpu_wino_fits(const cpu_conv *c, int64_t images)
-{    if (c->kh != 3 || c->kw != 3 || c->groups != 1 || c->in % 16 != 0 || c->out % 16 != 0) return false;
+{
+    if (c->kh != 3 || c->kw != 3 || c->groups != 1 || c->in % 16 != 0 || c->out % 16 != 0)
+        return false;
     for (int i = 0; i < 2; i++) {
         if (c->stride[i] != 1 || c->dilation[i] != 1 || c->pad[i] > 2) return false;
     }
@@ -50,7 +52,9 @@ static wino_plan *plan_of(struct tmb_program *p, const cpu_conv *c)
             .out = c->out,
             .tile_rows = (c->oh + 3) / 4,
             .tile_columns = (c->ow + 3) / 4,
-            .block = block < 12 ? 12 : block > MOST_BLOCK ? MOST_BLOCK : block,
+            .block = block < 12          ? 12
+                    : block > MOST_BLOCK ? MOST_BLOCK
+                                         : block,
             .pad_top = c->pad[0],
             .pad_left = c->pad[1],
     };
@@ -63,14 +67,15 @@ static void pack(const cpu_stage *stage, const cpu_task *task)
     const wino_plan *plan = stage->data;
     const int64_t range[2] = {task->from, task->to};
 
-    task->program->simd->wino_pack(tmb__cpu_at(stage, task, 0), plan->in, plan->out, range, plan->turned,
-            tmb__cpu_at(stage, task, 1));
+    task->program->simd->wino_pack(tmb__cpu_at(stage, task, 0), plan->in, plan->out, range,
+            plan->turned, tmb__cpu_at(stage, task, 1));
 }
 
 static int add_pack(struct tmb_program *p, int op, wino_plan *plan, int w)
 {
     const int64_t *dim = p->tensors[w].dim;
-    const int packed = tmb__cpu_buffer(p, CPU_WHOLE, (size_t)(36 * dim[2] * dim[3]) * sizeof(float));
+    const int packed =
+            tmb__cpu_buffer(p, CPU_WHOLE, (size_t)(36 * dim[2] * dim[3]) * sizeof(float));
     cpu_stage *stage;
 
     if (packed < 0) return packed;
@@ -106,7 +111,8 @@ static void convolve(const cpu_stage *stage, const cpu_task *task)
     wino.y = tmb__cpu_at(stage, task, 3);
     wino.space = tmb__cpu_at(stage, task, 4);
     task->program->simd->wino(&wino);
-    if (!plan->turned) tmb__cpu_finish_conv(stage, task, wino.y, wino.oh * wino.ow * wino.out, wino.relu);
+    if (!plan->turned)
+        tmb__cpu_finish_conv(stage, task, wino.y, wino.oh * wino.ow * wino.out, wino.relu);
 }
 
 static int add_convolve(struct tmb_program *p, int op, wino_plan *plan, const int use[4])
@@ -138,7 +144,8 @@ int tmb__cpu_wino_forward(struct tmb_program *p, int op, const cpu_conv *conv)
     return add_convolve(p, op, plan, (int[]){o->in[0], o->in[1], o->in[2], o->out[0]});
 }
 
-/* dx is dy convolved with the kernel turned by 180 degrees, in and out exchanged, padded to h x w. */
+/* dx is dy convolved with the kernel turned by 180 degrees, in and out exchanged, padded to h x w.
+ */
 int tmb__cpu_wino_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
 {
     const tmb_op *o = &p->ops[op];
@@ -174,8 +181,8 @@ static void back_weights(const cpu_stage *stage, const cpu_task *task)
     task->program->simd->wino_weights(&wino);
 }
 
-/* The same for all samples of a heavy group at once: slots x, dy, dw and db of all groups, space. The
- * transformed kernel's gradient is then written once a group, not once a sample. */
+/* The same for all samples of a heavy group at once: slots x, dy, dw and db of all groups, space.
+ * The transformed kernel's gradient is then written once a group, not once a sample. */
 static void back_weights_heavy(const cpu_stage *stage, const cpu_task *task)
 {
     const wino_plan *plan = stage->data;
@@ -197,7 +204,8 @@ static void back_weights_heavy(const cpu_stage *stage, const cpu_task *task)
 /* Is the kernel's gradient larger than a sample's x and dy? Then samples are taken together. */
 static int heavy_rows(const struct tmb_program *p, const cpu_conv *c)
 {
-    const int64_t kernel = 9 * c->in * c->out, sample = c->h * c->w * c->in + c->oh * c->ow * c->out;
+    const int64_t kernel = 9 * c->in * c->out,
+                  sample = c->h * c->w * c->in + c->oh * c->ow * c->out;
 
     return kernel > sample ? (p->max_batch + HEAVY_GROUPS - 1) / HEAVY_GROUPS : 1;
 }

@@ -1,13 +1,14 @@
 /* cpu_wino_body.h - 3 x 3 convolution with stride 1 by Winograd's F(4 x 4, 3 x 3)
  *
- * A. Lavin, S. Gray: Fast algorithms for convolutional neural networks (2015). A tile of 6 x 6 inputs d
- * and a kernel g give 4 x 4 outputs
+ * A. Lavin, S. Gray: Fast algorithms for convolutional neural networks (2015). A tile of 6 x 6
+ * inputs d and a kernel g give 4 x 4 outputs
  *
  *   y = A' [ (G g G') . (B' d B) ] A      (' transposes, . multiplies element by element)
  *
- * so that the sum over channels becomes 36 matrix products, with 36 multiplications for each tile and
- * pair of channels instead of 144. Its gradient to the kernel is G' [ (A dy A') . (B' d B) ] G, summed
- * over the tiles inside the brackets; that to the data is a convolution of dy with the kernel turned.
+ * so that the sum over channels becomes 36 matrix products, with 36 multiplications for each tile
+ * and pair of channels instead of 144. Its gradient to the kernel is G' [ (A dy A') . (B' d B) ] G,
+ * summed over the tiles inside the brackets; that to the data is a convolution of dy with the
+ * kernel turned.
  *
  * Tiles are worked off in blocks whose transforms stay in L2. Vectors run along channels. */
 #include "cpu_simd.h"
@@ -110,8 +111,8 @@ TMB_INLINE void load_tile(
     }
 }
 
-/* Ask for the four rows below a tile, which the next row of tiles adds. Rows of a picture are too far
- * apart for the hardware to see the pattern. */
+/* Ask for the four rows below a tile, which the next row of tiles adds. Rows of a picture are too
+ * far apart for the hardware to see the pattern. */
 TMB_INLINE void fetch_below(const picture *p, int64_t y, int64_t x, int64_t j, const int side)
 {
     const float *at = p->data + ((y + side) * p->w + x + side - OUT) * p->c + j;
@@ -196,8 +197,8 @@ static block_of_tiles block_number(const cpu_wino *s, int64_t number, int64_t bl
     return (block_of_tiles){first, count_tiles(s) * (number + 1) / blocks - first};
 }
 
-/* Floats from one point's matrix (n, c) to the next. PITFALL: without the odd cache line the 36 streams of
- * a transform meet in one set of L1 whenever n c is a multiple of 1024. */
+/* Floats from one point's matrix (n, c) to the next. PITFALL: without the odd cache line the 36
+ * streams of a transform meet in one set of L1 whenever n c is a multiple of 1024. */
 TMB_INLINE int64_t point_step(int64_t n, int64_t c)
 {
     return n * c + VEC;
@@ -289,7 +290,8 @@ static void output_block(const cpu_wino *s, const block_of_tiles *b, const float
                     s->bias ? vec_load(s->bias + j) : vec_all(0));
             for (int64_t i = 0; i < rows; i++) {
                 for (int64_t k = 0; k < columns; k++)
-                    vec_store(to + (i * s->ow + k) * s->out, s->relu ? vec_rectify(y[i][k]) : y[i][k]);
+                    vec_store(to + (i * s->ow + k) * s->out,
+                            s->relu ? vec_rectify(y[i][k]) : y[i][k]);
             }
         }
     }
@@ -406,7 +408,8 @@ void SIMD_WINO_WEIGHTS(const cpu_wino *s)
     kernel_gradient(s, sum);
 }
 
-/* G g G' for 16 output channels of input channel i: 36 vectors. `turned`: g turned by 180 degrees. */
+/* G g G' for 16 output channels of input channel i: 36 vectors. `turned`: g turned by 180 degrees.
+ */
 TMB_INLINE void transform_kernel(vec out[POINTS], const float *w, int64_t plane, bool turned)
 {
     vec half[SIDE][3];
@@ -432,9 +435,10 @@ TMB_INLINE int64_t packed_place(int64_t k, int64_t from, int64_t to, int64_t n_f
     return (k * n_to + panel) * n_from + from * wide + to - panel;
 }
 
-/* Kernel w (3, 3, in, out), its input channels from .. to, packed for SIMD_WINO; `turned` for the gradient
- * to the data, where out and in change places. */
-void SIMD_WINO_PACK(const float *w, int64_t in, int64_t out, const int64_t range[2], bool turned, float *to)
+/* Kernel w (3, 3, in, out), its input channels from .. to, packed for SIMD_WINO; `turned` for the
+ * gradient to the data, where out and in change places. */
+void SIMD_WINO_PACK(
+        const float *w, int64_t in, int64_t out, const int64_t range[2], bool turned, float *to)
 {
     for (int64_t i = range[0]; i < range[1]; i++) {
         for (int64_t o = 0; o < out; o += VEC) {

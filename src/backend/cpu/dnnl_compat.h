@@ -1,9 +1,9 @@
 /* dnnl_compat.h - oneDNN's v2 and v3 C API under one set of names
  *
- * The code is written in v3 words: memory descriptors are released after use, a primitive descriptor is
- * made in one call. What differs stands in dnnl_v2.h and dnnl_v3.h:
+ * The code is written in v3 words: memory descriptors are released after use, a primitive
+ * descriptor is made in one call. What differs stands in dnnl_v2.h and dnnl_v3.h:
  *
- *   dn_md_strided, dn_md_any   an f32 descriptor with strides in elements, or as the library likes it
+ *   dn_md_strided, dn_md_any   an f32 descriptor by strides, or in the order the library likes
  *   dn_md_of                   what a primitive descriptor wants of an argument
  *   dn_md_bytes, dn_md_free
  *   dn_conv_pd, dn_reorder_pd  primitive descriptors

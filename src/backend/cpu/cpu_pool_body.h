@@ -1,0 +1,220 @@
+/* cpu_pool_body.h - maximum and mean pools of cpu_simd.h; included once for each instruction set */
+#include "cpu_simd.h"
+#include "cpu_vec.h"
+
+#include <stddef.h>
+
+typedef struct span {
+    int64_t from, to; /* kernel positions that lie inside */
+} span;
+
+static span inside(int64_t start, int64_t kernel, int64_t size)
+{
+    return (span){start < 0 ? -start : 0, start + kernel > size ? size - start : kernel};
+}
+
+/* The window of output (oy, ox) on x: where it starts, and what of it lies inside. */
+typedef struct window_at {
+    int64_t iy, ix;
+    span rows, columns;
+} window_at;
+
+static window_at find_window(const cpu_window *s, int64_t o)
+{
+    const int64_t iy = o / s->ow * s->sh - s->pad_top, ix = o % s->ow * s->sw - s->pad_left;
+
+    return (window_at){iy, ix, inside(iy, s->kh, s->h), inside(ix, s->kw, s->w)};
+}
+
+/* Maximum and winner's place of channels j .. j + n - 1. */
+static void max_of(
+        const cpu_window *s, const window_at *at, const float *x, int64_t j, vec *best, ivec *place)
+{
+    const int64_t n = s->c - j;
+    bool first = true;
+
+    for (int64_t ky = at->rows.from; ky < at->rows.to; ky++) {
+        for (int64_t kx = at->columns.from; kx < at->columns.to; kx++) {
+            const vec v = vec_load_n(x + ((at->iy + ky) * s->w + at->ix + kx) * s->c + j, n);
+            const ivec k = ivec_all((int32_t)(ky * s->kw + kx)), larger = v > *best;
+
+            *place = first ? k : ivec_pick(larger, k, *place);
+            *best = first ? v : vec_pick(larger, v, *best);
+            first = false;
+        }
+    }
+}
+
+static void pool_max_any(
+        const cpu_window *s, const float *x, float *y, uint8_t *where, bool with_relu)
+{
+    for (int64_t o = 0; o < s->oh * s->ow; o++, y += s->c) {
+        const window_at at = find_window(s, o);
+
+        for (int64_t j = 0; j < s->c; j += VEC) {
+            vec best = vec_all(0);
+            ivec place = ivec_all(0);
+
+            max_of(s, &at, x, j, &best, &place);
+            vec_store_n(y + j, with_relu ? vec_rectify(best) : best, s->c - j);
+            if (where) vec_store_bytes(where + o * s->c + j, place, s->c - j);
+        }
+    }
+}
+
+/* The usual case: windows of 2 x 2, side by side, no padding. `relu` and `mark` are constants where
+ * this is inlined. */
+TMB_INLINE void max_2x2(const cpu_window *s, const float *x, float *y, uint8_t *where,
+        const bool with_relu, const bool mark)
+{
+    const int64_t c = s->c, line = s->w * c;
+
+    for (int64_t oy = 0; oy < s->oh; oy++) {
+        const float *p = x + oy * 2 * line;
+
+        for (int64_t ox = 0; ox < s->ow; ox++, p += 2 * c, y += c, where += mark ? c : 0) {
+            for (int64_t j = 0; j < c; j += VEC) {
+                const int64_t n = c - j;
+                const vec p0 = vec_load_n(p + j, n), p1 = vec_load_n(p + c + j, n);
+                const vec p2 = vec_load_n(p + line + j, n), p3 = vec_load_n(p + line + c + j, n);
+                const vec a = vec_pick(p1 > p0, p1, p0), b = vec_pick(p2 > a, p2, a);
+                const vec best = vec_pick(p3 > b, p3, b);
+
+                vec_store_n(y + j, with_relu ? vec_rectify(best) : best, n);
+                if (mark) {
+                    const ivec one = ivec_all(1) & (p1 > p0);
+                    const ivec two = ivec_pick(p2 > a, ivec_all(2), one);
+
+                    vec_store_bytes(where + j, ivec_pick(p3 > b, ivec_all(3), two), n);
+                }
+            }
+        }
+    }
+}
+
+static bool is_2x2(const cpu_window *s)
+{
+    return s->kh == 2 && s->kw == 2 && s->sh == 2 && s->sw == 2 && s->pad_top == 0 &&
+            s->pad_left == 0 && 2 * s->oh <= s->h && 2 * s->ow <= s->w;
+}
+
+static void pool_max(const cpu_window *s, const float *x, float *y, uint8_t *where, bool with_relu)
+{
+    if (!is_2x2(s))
+        pool_max_any(s, x, y, where, with_relu);
+    else if (where && with_relu)
+        max_2x2(s, x, y, where, true, true);
+    else if (where)
+        max_2x2(s, x, y, where, false, true);
+    else
+        max_2x2(s, x, y, where, with_relu, false);
+}
+
+/* dy, or 0 where the pool's result y (if given) is not positive. */
+TMB_INLINE vec pooled_gradient(const float *dy, const float *y, int64_t n)
+{
+    const vec d = vec_load_n(dy, n);
+
+    return y ? vec_masked(d, vec_load_n(y, n)) : d;
+}
+
+static void pool_max_bwd_2x2(
+        const cpu_window *s, const float *dy, const uint8_t *where, const float *y, float *dx)
+{
+    const int64_t c = s->c, line = s->w * c;
+
+    for (int64_t o = 0; o < s->oh * s->ow; o++) {
+        float *p = dx + o / s->ow * 2 * line + o % s->ow * 2 * c;
+
+        for (int64_t j = 0; j < c; j += VEC) {
+            const int64_t at = o * c + j, n = c - j;
+            const ivec d = (ivec)pooled_gradient(dy + at, y ? y + at : NULL, n);
+            const ivec place = vec_load_bytes(where + at, n);
+
+            vec_store_n(p + j, (vec)(d & (place == 0)), n);
+            vec_store_n(p + c + j, (vec)(d & (place == 1)), n);
+            vec_store_n(p + line + j, (vec)(d & (place == 2)), n);
+            vec_store_n(p + line + c + j, (vec)(d & (place == 3)), n);
+        }
+    }
+    for (int64_t iy = 0; iy < s->h; iy++) { /* what no window covers */
+        const int64_t from = iy < 2 * s->oh ? 2 * s->ow : 0;
+
+        memset(dx + iy * line + from * c, 0, (size_t)((s->w - from) * c) * sizeof *dx);
+    }
+}
+
+static void pool_max_bwd_any(
+        const cpu_window *s, const float *dy, const uint8_t *where, const float *y, float *dx)
+{
+    memset(dx, 0, (size_t)(s->h * s->w * s->c) * sizeof *dx);
+    for (int64_t o = 0; o < s->oh * s->ow; o++) {
+        const window_at win = find_window(s, o);
+
+        for (int64_t j = 0; j < s->c; j += VEC) {
+            const int64_t at = o * s->c + j, n = s->c - j;
+            const ivec d = (ivec)pooled_gradient(dy + at, y ? y + at : NULL, n);
+            const ivec place = vec_load_bytes(where + at, n);
+
+            for (int64_t k = win.rows.from * s->kw; k < win.rows.to * s->kw; k++) {
+                float *p = dx + ((win.iy + k / s->kw) * s->w + win.ix + k % s->kw) * s->c + j;
+
+                if (k % s->kw < win.columns.from || k % s->kw >= win.columns.to) continue;
+                vec_store_n(p, vec_load_n(p, n) + (vec)(d & (place == (int32_t)k)), n);
+            }
+        }
+    }
+}
+
+static void pool_max_bwd(
+        const cpu_window *s, const float *dy, const uint8_t *where, const float *y, float *dx)
+{
+    if (is_2x2(s))
+        pool_max_bwd_2x2(s, dy, where, y, dx);
+    else
+        pool_max_bwd_any(s, dy, where, y, dx);
+}
+
+static void pool_mean(const cpu_window *s, const float *x, float *y)
+{
+    const int64_t c = s->c;
+
+    for (int64_t o = 0; o < s->oh * s->ow; o++, y += c) {
+        const window_at at = find_window(s, o);
+        const span rows = at.rows, columns = at.columns;
+        const float n = (float)((rows.to - rows.from) * (columns.to - columns.from));
+
+        memset(y, 0, (size_t)c * sizeof *y);
+        for (int64_t ky = rows.from; ky < rows.to; ky++) {
+            for (int64_t kx = columns.from; kx < columns.to; kx++) {
+                const float *restrict p = x + ((at.iy + ky) * s->w + at.ix + kx) * c;
+
+                for (int64_t j = 0; j < c; j++)
+                    y[j] += p[j];
+            }
+        }
+        for (int64_t j = 0; j < c; j++)
+            y[j] /= n;
+    }
+}
+
+static void pool_mean_bwd(const cpu_window *s, const float *dy, float *dx)
+{
+    const int64_t c = s->c;
+
+    memset(dx, 0, (size_t)(s->h * s->w * c) * sizeof *dx);
+    for (int64_t o = 0; o < s->oh * s->ow; o++, dy += c) {
+        const window_at at = find_window(s, o);
+        const span rows = at.rows, columns = at.columns;
+        const float n = (float)((rows.to - rows.from) * (columns.to - columns.from));
+
+        for (int64_t ky = rows.from; ky < rows.to; ky++) {
+            for (int64_t kx = columns.from; kx < columns.to; kx++) {
+                float *restrict p = dx + ((at.iy + ky) * s->w + at.ix + kx) * c;
+
+                for (int64_t j = 0; j < c; j++)
+                    p[j] += dy[j] / n;
+            }
+        }
+    }
+}
