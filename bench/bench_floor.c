@@ -5,16 +5,15 @@
  * packed, activations as already in the wanted order: reorders are not counted, nor are optimizer,
  * loss and dropout, for which the library has no primitive. What is left is less than a step needs.
  */
-#define _POSIX_C_SOURCE 200809L
 #include "bench_floor.h"
 
-#include "backend/backend.h"
+#include "bench_host.h"
 
 #include <dnnl.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { ARGS = 6 };
 
@@ -33,29 +32,8 @@ struct bench_floor {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     prim prims[FLOOR_PRIMS];
-    int n_prims, rounds;
+    int n_prims, rounds, threads;
 };
-
-double bench_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-double bench_median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, by_value);
-    return values[n / 2];
-}
 
 static void must(dnnl_status_t status, const char *what)
 {
@@ -280,12 +258,14 @@ static void add_op(bench_floor *f, int op)
     }
 }
 
-bench_floor *bench_floor_new(const bench_net *net)
+bench_floor *bench_floor_new(const bench_net *net, int threads)
 {
     bench_floor *f = calloc(1, sizeof *f);
 
     if (!f) exit(1);
     f->net = net;
+    f->threads = threads;
+    omp_set_num_threads(threads);
     must(dnnl_engine_create(&f->engine, dnnl_cpu, 0), "engine");
     must(dnnl_stream_create(&f->stream, f->engine, dnnl_stream_default_flags), "stream");
     for (int op = 0; op < net->n_ops; op++)
@@ -302,11 +282,11 @@ void bench_floor_round(bench_floor *f)
         double start = 0;
 
         for (int k = 0; k < 2; k++) { /* the second time counts: threads awake, memory warm */
-            start = bench_now();
+            start = bench_clock(f->threads);
             must(dnnl_primitive_execute(p->primitive, f->stream, p->n_args, p->args), p->what);
             must(dnnl_stream_wait(f->stream), p->what);
         }
-        p->ms[f->rounds] = 1e3 * (bench_now() - start);
+        p->ms[f->rounds] = 1e3 * (bench_clock(f->threads) - start);
     }
     f->rounds++;
 }
@@ -329,7 +309,7 @@ void bench_floor_sum(bench_floor *f, double *medians, double *fastest)
         *medians += best;
         *fastest += least;
         printf("  %-18s %-12s %8.3f ms, fastest %8.3f  %s\n",
-                tmb__op_name((int)f->net->op[f->prims[i].op].kind), f->prims[i].what, best, least,
+                bench_op_name(f->net->op[f->prims[i].op].kind), f->prims[i].what, best, least,
                 f->prims[which].how);
     }
 }

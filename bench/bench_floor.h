@@ -1,4 +1,4 @@
-/* bench_floor.h - what oneDNN's own primitives take for the ops of a step, on all threads */
+/* bench_floor.h - what oneDNN's own primitives take for the ops of a step */
 #ifndef THIMBLE_BENCH_FLOOR_H
 #define THIMBLE_BENCH_FLOOR_H
 
@@ -11,14 +11,11 @@ typedef struct bench_floor bench_floor;
 /* Primitives for every convolution, pool, dense layer and their gradients of a step, and for the
  * ReLUs' gradients, in each layout and algorithm that the library has for it. Ends the program on
  * failure. */
-bench_floor *bench_floor_new(const bench_net *net);
+bench_floor *bench_floor_new(const bench_net *net, int threads);
 /* Time each once. */
 void bench_floor_round(bench_floor *floor);
 /* Milliseconds, summed over the ops: the least median that a variant of the op has, and the least
  * time of all, which another load on the machine disturbs less. Prints the ops one by one. */
 void bench_floor_sum(bench_floor *floor, double *medians, double *fastest);
-/* The middle one of `n` numbers, which it sorts. */
-double bench_median(double *values, int n);
-double bench_now(void);
 
 #endif

@@ -57,7 +57,7 @@ void assert_message(const char *part);
  * the test where that is not there. */
 #define TEST_SHARED(path) test_shared(path)
 const char *test_shared(const char *path);
-const char *test_data(const char *path);   /* below tests/data */
+const char *test_data(const char *path);   /* below tests/ */
 const char *test_golden(const char *path); /* below tests/golden */
 /* Below a folder of this test's own, empty at its start and removed at its end. */
 const char *test_temp(const char *fmt, ...) TMB_PRINTF(1, 2);

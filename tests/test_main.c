@@ -99,7 +99,7 @@ const char *test_shared(const char *path)
 
 const char *test_data(const char *path)
 {
-    return path_below(TEST_SOURCE_DIR "/tests/data", path);
+    return path_below(TEST_SOURCE_DIR "/tests", path);
 }
 
 const char *test_golden(const char *path)

@@ -41,7 +41,8 @@ static int help_command(int command)
     const char *title = NULL;
     char text[64];
 
-    printf("usage: thimble %s %s\n%s\n", command_table[command].name, command_table[command].args,
+    printf("usage: thimble %s%s%s\n%s\n", command_table[command].name,
+            command_table[command].args[0] ? " " : "", command_table[command].args,
             command_table[command].help);
     for (int i = 0; i < OPTION_COUNT; i++) {
         for (size_t g = 0; g < TMB_COUNT(groups); g++) {
@@ -148,10 +149,12 @@ static int bash_completion(void)
 {
     printf("_thimble() {\n    local cur=${COMP_WORDS[COMP_CWORD]} "
            "prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-           "    if [ \"$COMP_CWORD\" = 1 ]; then\n        COMPREPLY=($(compgen -W \"");
+           "    local commands=\"");
     for (int i = 0; i < COMMAND_COUNT; i++)
         printf("%s%s", i ? " " : "", command_table[i].name);
-    printf("\" -- \"$cur\")); return\n    fi\n    case $prev in\n");
+    printf("\"\n    if [ \"$COMP_CWORD\" = 1 ]; then\n"
+           "        COMPREPLY=($(compgen -W \"$commands\" -- \"$cur\")); return\n    fi\n"
+           "    case $prev in\n");
     for (int i = 0; i < OPTION_COUNT; i++) {
         if (option_table[i].type != OPT_TYPE_CHOICE) continue;
         printf("        --%s) COMPREPLY=($(compgen -W \"", option_table[i].name);
@@ -166,9 +169,12 @@ static int bash_completion(void)
         }
         printf("\" ;;\n");
     }
-    printf("    esac\n    case $cur in\n        -*) COMPREPLY=($(compgen -W \"$words\" -- "
-           "\"$cur\")) ;;\n"
-           "        *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n    esac\n}\n"
+    printf("    esac\n    case ${COMP_WORDS[1]}:$cur in\n"
+           "        *:-*) ;;\n"
+           "        help:*) words=\"$commands exit-codes man\" ;;\n"
+           "        completion:*) words=\"bash zsh fish\" ;;\n"
+           "        *) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n    esac\n"
+           "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
            "complete -o filenames -F _thimble thimble\n");
     return 0;
 }

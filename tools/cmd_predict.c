@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { CHUNK = 64 };
+enum { CHUNK = 64, TOP_MOST = 64, STDIN_MOST = 256 << 20 };
 
 /* The photos asked for, in order; the names are owned. */
 typedef struct file_list {
@@ -18,10 +18,9 @@ typedef struct predict_job {
     const options *opts;
     tmb_model *model;
     tmb_predictor *predictor;
-    int classes, top, bad;
-    int first_status;
+    int n, classes, top, bad;
+    tmb__failure first; /* of the photos that could not be read */
     bool any;
-    char first_message[512];
 } predict_job;
 
 static int add_file(file_list *list, const char *name)
@@ -73,14 +72,49 @@ static int add_names_from(file_list *list, const char *path)
         size_t n = strlen(line);
 
         if (n == sizeof line - 1 && line[n - 1] != '\n')
-            status = tmb__fail(
-                    TMB_EDATA, "%s: a line is longer than %zu bytes", path, sizeof line - 2);
+            status = tmb__fail(TMB_EDATA, "%s: a line is longer than %zu bytes",
+                    tmb__printable(path), sizeof line - 2);
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             line[--n] = 0;
         if (n > 0 && status == 0) status = add_path(list, line, 0);
     }
     if (file != stdin) fclose(file);
     return status;
+}
+
+/* ---- a photo on standard input ---- */
+
+static int read_stdin(tmb__bytes *out)
+{
+    size_t room = 1 << 16;
+
+    for (;;) {
+        uint8_t *grown = tmb__realloc(out->data, room, 1);
+
+        if (!grown) return TMB_ENOMEM;
+        out->data = grown;
+        out->size += fread(out->data + out->size, 1, room - out->size, stdin);
+        if (out->size < room) break;
+        if (room >= STDIN_MOST)
+            return tmb__fail(TMB_EDATA, "more than the limit of %d bytes", STDIN_MOST);
+        room *= 2;
+    }
+    return ferror(stdin) ? tmb__fail_errno(TMB_EDATA, errno, "cannot read") : 0;
+}
+
+static int predict_stdin(const predict_job *job, float *p)
+{
+    const tmb_preprocess *pre = tmb_model_preprocess(job->model);
+    const tmb_image_opts opts = {.channels = pre->channels, .ignore_exif = pre->ignore_exif};
+    tmb_image image = {0};
+    tmb__bytes bytes = {0};
+    int status = read_stdin(&bytes);
+
+    if (status == 0) status = tmb_image_decode(&image, bytes.data, bytes.size, &opts, NULL);
+    if (status == 0) status = tmb_predict_image(job->predictor, &image, p);
+    tmb_image_free(&image);
+    tmb__free(bytes.data);
+    return status < 0 ? tmb__fail(status, "standard input: %s", tmb_errmsg()) : 0;
 }
 
 /* ---- answers ---- */
@@ -107,7 +141,7 @@ static int best_classes(const float *p, int classes, int top, int *order)
 
 static void text_answer(tmb__strbuf *sb, const predict_job *job, const char *name, const float *p)
 {
-    int order[64], n = best_classes(p, job->classes, TMB_MIN(job->top, 64), order);
+    int order[TOP_MOST], n = best_classes(p, job->classes, job->top, order);
 
     tmb__strbuf_add(sb, "%s", tmb__printable(name));
     for (int i = 0; i < n; i++)
@@ -119,7 +153,7 @@ static void text_answer(tmb__strbuf *sb, const predict_job *job, const char *nam
 static void json_answer(tmb__strbuf *sb, const predict_job *job, const char *name, const float *p,
         const char *error)
 {
-    int order[64], n = p ? best_classes(p, job->classes, TMB_MIN(job->top, 64), order) : 0;
+    int order[TOP_MOST], n = p ? best_classes(p, job->classes, job->top, order) : 0;
 
     tmb__strbuf_add(sb, "{\"file\": ");
     put_json_string(sb, name);
@@ -143,7 +177,7 @@ static void json_answer(tmb__strbuf *sb, const predict_job *job, const char *nam
 static void csv_answer(tmb__strbuf *sb, const predict_job *job, const char *name, const float *p,
         const char *error)
 {
-    int order[64], n = p ? best_classes(p, job->classes, TMB_MIN(job->top, 64), order) : 0;
+    int order[TOP_MOST], n = p ? best_classes(p, job->classes, job->top, order) : 0;
 
     for (int i = 0; i < n; i++) {
         put_csv_field(sb, name);
@@ -167,12 +201,19 @@ static void one_answer(
     } else if (opt_given(job->opts, OPT_CSV)) {
         if (!job->any) tmb__strbuf_add(sb, "file_name,rank,label,probability,error\n");
         csv_answer(sb, job, name, p, error);
-    } else if (error) {
-        fprintf(stderr, "thimble predict: error: %s\n", error);
-    } else {
+    } else if (!error) {
         text_answer(sb, job, name, p);
+    } else if (job->n > 1) { /* else the command's own message says it */
+        fprintf(stderr, "thimble predict: error: %s\n", error);
     }
     job->any = true;
+}
+
+static void count_bad(predict_job *job, int status, const char *message)
+{
+    if (job->bad++ > 0) return;
+    tmb__fail(status, "%s", message);
+    tmb__failure_save(&job->first, status);
 }
 
 static int predict_chunk(predict_job *job, char *const *names, int n)
@@ -186,37 +227,40 @@ static int predict_chunk(predict_job *job, char *const *names, int n)
             : TMB_ENOMEM;
 
     for (int i = 0; i < n && status == 0; i++) {
-        bool bad = failed[i] < 0;
+        bool from_stdin = strcmp(names[i], "-") == 0;
+        const char *message = messages[i];
 
-        one_answer(&sb, job, names[i], bad ? NULL : p + i * job->classes, bad ? messages[i] : NULL);
-        if (bad && job->bad++ == 0) job->first_status = failed[i];
-        if (bad && job->bad == 1)
-            snprintf(job->first_message, sizeof job->first_message, "%s", messages[i]);
+        if (from_stdin) failed[i] = predict_stdin(job, p + i * job->classes);
+        if (from_stdin) message = tmb_errmsg();
+        if (failed[i] < 0) count_bad(job, failed[i], message);
+        one_answer(&sb, job, names[i], failed[i] < 0 ? NULL : p + i * job->classes,
+                failed[i] < 0 ? message : NULL);
     }
     for (int i = 0; i < n; i++)
         tmb__free(messages[i]);
     tmb__free(p);
-    if (status == 0) status = ui_print(&sb);
+    if (status == 0) return ui_print(&sb);
     tmb__strbuf_free(&sb);
     return status;
 }
 
 /* All photos unreadable, or some and no --keep-going: exit code 3, after all answers are out. */
-static int verdict(const predict_job *job, int n)
+static int verdict(const predict_job *job)
 {
-    if (job->bad == 0 || (job->bad < n && opt_given(job->opts, OPT_KEEP_GOING))) return 0;
-    if (n == 1) return tmb__fail(job->first_status, "%s", job->first_message);
-    tmb__fail(TMB_EDATA, "%d of %d photos could not be read", job->bad, n);
-    tmb__hint("--keep-going accepts that");
+    if (job->bad == 0 || (job->bad < job->n && opt_given(job->opts, OPT_KEEP_GOING))) return 0;
+    if (job->n == 1) return tmb__failure_raise(&job->first);
+    tmb__fail(TMB_EDATA, "%d of %d photos could not be read", job->bad, job->n);
+    if (job->bad < job->n) tmb__hint("--keep-going accepts that");
     return TMB_EDATA;
 }
 
 static int predict(predict_job *job, const file_list *files)
 {
+    job->n = files->n;
     for (int i = 0; i < files->n; i += CHUNK)
         TMB_TRY(predict_chunk(job, files->names + i, TMB_MIN(CHUNK, files->n - i)));
     if (opt_given(job->opts, OPT_JSON)) puts(job->any ? "]" : "[]");
-    return verdict(job, files->n);
+    return verdict(job);
 }
 
 static int collect(file_list *files, const options *opts)
@@ -224,10 +268,12 @@ static int collect(file_list *files, const options *opts)
     const char *from = opt_text(opts, OPT_FILES_FROM, NULL);
 
     for (int i = 1; i < opts->n_args; i++)
-        TMB_TRY(strcmp(opts->args[i], "-") == 0 ? add_names_from(files, "-")
-                                                : add_path(files, opts->args[i], 0));
+        TMB_TRY(add_path(files, opts->args[i], 0));
     if (from) TMB_TRY(add_names_from(files, from));
     if (files->n > 0) return 0;
+    if (opts->n_args > 1 || from)
+        return tmb__fail(
+                TMB_EDATA, "%s: no photos there", tmb__printable(from ? from : opts->args[1]));
     tmb__fail(TMB_EINVAL, "predict takes a model and photos, found %s",
             opts->n_args ? "no photo" : "neither");
     tmb__hint("thimble predict runs/first/model.thimble photo.jpg");

@@ -67,7 +67,7 @@ static void say_what_comes(const train_job *job)
             classes);
     for (int k = 0; k < classes && k < 20; k++)
         ui_say(&job->u, "  %d %s", k, tmb__printable(tmb_images_class_name(job->train, k)));
-    ui_say(&job->u, "recipe %s: %s; %dx%d, batch %d, epochs %d, seed %llu, device %s, %d threads",
+    ui_say(&job->u, "recipe %s: %s\n%dx%d, batch %d, epochs %d, seed %llu, device %s, %d threads",
             job->recipe.name, job->recipe.about, pre->size[0], pre->size[1], job->recipe.batch,
             job->recipe.epochs, (unsigned long long)job->recipe.compile.seed,
             opt_text(job->opts, OPT_DEVICE, "auto"), tmb_device_threads(job->device));
@@ -107,8 +107,7 @@ static int make_model(train_job *job)
 
     TMB_TRY(tmb_recipe_model(&job->model, &job->recipe, tmb_images_classes(job->train)));
     compile.device = job->device;
-    if (!from || opt_given(job->opts, OPT_RESUME))
-        return tmb_model_compile(job->model, &compile);
+    if (!from || opt_given(job->opts, OPT_RESUME)) return tmb_model_compile(job->model, &compile);
     TMB_TRY(tmb_model_load_weights(job->model, from));
     compile.keep_weights = true;
     return tmb_model_compile(job->model, &compile);
@@ -126,12 +125,17 @@ static int on_step(void *user, const tmb_progress *progress)
     return 0;
 }
 
-/* Why the library refuses to go on, in the words of the command. */
-static void explain_resume(const train_job *job, int status)
+/* Why fit did not end, or will not go on with a run, in the words of the command. */
+static void explain(const train_job *job, int status)
 {
+    if (status == TMB_EOUTPUT && tmb__file_exists(job->run.checkpoint) == 1)
+        tmb__hint("the last checkpoint is intact; make room, then: thimble train --resume -o %s",
+                tmb__printable(job->run.path));
     if (status == TMB_ESTOPPED)
-        tmb__hint("go on with: thimble train --resume -o %s", tmb__printable(job->run.path));
-    if (status != TMB_EINVAL || !strstr(tmb_errmsg(), "epochs=")) return;
+        tmb__hint("saved; go on with: thimble train --resume -o %s", tmb__printable(job->run.path));
+    if (!strstr(tmb_errmsg(), "the checkpoint ")) return;
+    tmb__hint("options that are left out are those of the first run");
+    if (!strstr(tmb_errmsg(), "epochs=")) return;
     tmb__detail("the learning rate of each step follows from the number of epochs");
     tmb__hint("to train on from its weights: --init-from %s and another -o",
             tmb__printable(job->run.model));
@@ -151,7 +155,9 @@ static int fit(train_job *job)
     fit.jsonl = job->run.metrics;
     fit.stop = &ui_stop;
     status = tmb_model_fit(job->model, job->train, &fit);
-    if (status < 0) explain_resume(job, status);
+    if (fit.resume && (status == 0 || status == TMB_ESTOPPED)) /* the checkpoint took the options */
+        TMB_TRY(run_folder_settings(&job->run, job->opts, job->data));
+    if (status < 0) explain(job, status);
     return status;
 }
 
@@ -207,7 +213,7 @@ static int answer(train_job *job)
     }
     TMB_TRY(ui_print(&sb));
     ui_say(&job->u,
-            "beside it: preview.png (what the net saw), predictions.csv, metrics.jsonl, split.csv\n"
+            "beside it: preview.png, predictions.csv, metrics.jsonl, split.csv\n"
             "next: thimble predict %s PHOTO...",
             tmb__printable(job->run.model));
     if (a->value >= wanted) return 0;
@@ -245,10 +251,9 @@ static int train(train_job *job)
     TMB_TRY(open_device(&job->device, job->opts));
     TMB_TRY(open_images(job));
     TMB_TRY(check_classes(job));
+    TMB_TRY(make_model(job));
     TMB_TRY(start_folder(job));
     say_what_comes(job);
-    TMB_TRY(make_model(job));
-    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is no reason to lose a training */
     ui_catch_signals();
     TMB_TRY(fit(job));
     TMB_TRY(tmb_model_evaluate(job->model, job->validation, &job->result));
@@ -263,6 +268,7 @@ int cmd_TRAIN(const options *opts)
     train_job job = {.opts = opts, .u = ui_of(opts), .run = {.lock = -1}};
     int status = check_arguments(opts);
 
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is no reason to lose a training */
     if (status == 0) status = train(&job);
     tmb_evaluation_free(&job.result);
     tmb_model_free(job.model);

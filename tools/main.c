@@ -1,9 +1,11 @@
 /* main.c - the program: find the command, parse its options, run it, end with its exit code */
 #include "ui.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int (*const run_command[COMMAND_COUNT])(const options *opts) = {
 #define X(ID, name, args, help) cmd_##ID,
@@ -60,11 +62,23 @@ static int run(int argc, char **argv, int command)
     return tmb_status_exit(status);
 }
 
+/* A closed stdin, stdout or stderr would give its number to the next file opened, a model perhaps. */
+static void hold_streams(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const ui u = {.command = ""};
     int command;
 
+    hold_streams();
     signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a failed write, not death */
     if (argc < 2) return no_command();
     command = opt_command(command_name(argv[1]));

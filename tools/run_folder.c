@@ -124,8 +124,8 @@ int run_folder_open(run_folder *out, const char *path, const char *data, const o
     out->split = tmb__path_join(path, "split.csv");
     out->predictions = tmb__path_join(path, "predictions.csv");
     out->settings = tmb__path_join(path, "run.json");
-    if (!out->locked || !out->model || !out->checkpoint || !out->metrics || !out->preview || !out->split ||
-            !out->predictions || !out->settings)
+    if (!out->locked || !out->model || !out->checkpoint || !out->metrics || !out->preview ||
+            !out->split || !out->predictions || !out->settings)
         return TMB_ENOMEM;
     TMB_TRY(take_lock(out));
     TMB_TRY(sweep(out));

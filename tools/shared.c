@@ -14,23 +14,22 @@ int open_model(tmb_model **out, const char *path)
     int status = tmb_model_open(out, path);
     char *inside = status < 0 ? tmb__path_join(path, "model.thimble") : NULL;
 
-    if (inside && tmb__file_exists(inside) == 1) tmb__hint("did you mean %s?", tmb__printable(inside));
+    if (inside && tmb__file_exists(inside) == 1)
+        tmb__hint("did you mean %s?", tmb__printable(inside));
     tmb__free(inside);
     return status;
 }
 
-/* What a number given as 0 means here is 0; in the library's options 0 is the default. */
-static double least(const options *opts, option_id id, double smallest)
-{
-    return opt_given(opts, id) ? TMB_MAX(opt_number(opts, id, 0), smallest) : 0;
-}
-
+/* A number given as 0 means that; in the library's options 0 is the default. */
 void images_opts_from(tmb_images_opts *out, const options *opts)
 {
     out->bad = (tmb_bad_images)opt_choice(opts, OPT_BAD_IMAGES, TMB_BAD_SKIP);
-    out->bad_limit = (float)least(opts, OPT_BAD_LIMIT, 1e-9);
+    out->bad_limit = (float)opt_number(opts, OPT_BAD_LIMIT, 0);
+    if (opt_given(opts, OPT_BAD_LIMIT) && out->bad_limit <= 0 && out->bad == TMB_BAD_SKIP)
+        out->bad = TMB_BAD_FAIL;
     out->val_split = (float)opt_number(opts, OPT_VAL_SPLIT, 0);
-    out->cache_bytes = (int64_t)least(opts, OPT_CACHE_MEMORY, 1);
+    out->cache_bytes = (int64_t)opt_number(opts, OPT_CACHE_MEMORY, 0);
+    if (opt_given(opts, OPT_CACHE_MEMORY)) out->cache_bytes = TMB_MAX(out->cache_bytes, 1);
     out->max_pixels = (int64_t)opt_number(opts, OPT_MAX_PIXELS, 0);
     out->allow_empty_class = opt_given(opts, OPT_ALLOW_EMPTY_CLASS);
     out->seed = (uint64_t)opt_number(opts, OPT_SEED, 0);

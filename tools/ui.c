@@ -35,16 +35,15 @@ ui ui_of(const options *opts)
 static void print_head(const ui *u, const char *colour, const char *kind)
 {
     ui_bar_clear(u);
-    fprintf(stderr, "thimble%s%s: %s%s%s ", u->command[0] ? " " : "", u->command,
-            u->colour ? colour : "", kind, u->colour ? "\033[0m" : "");
+    fprintf(stderr, "thimble%s%s: ", u->command[0] ? " " : "", u->command);
+    if (kind)
+        fprintf(stderr, u->colour ? "%s%s:\033[0m " : "%s%s: ", u->colour ? colour : "", kind);
 }
 
 void ui_error(const ui *u, int status)
 {
-    if (status == TMB_ESTOPPED)
-        print_head(u, "\033[33m", "stopped:");
-    else
-        print_head(u, "\033[31m", "error:");
+    fflush(stdout); /* answers come before what is wrong with them */
+    print_head(u, "\033[31m", status == TMB_ESTOPPED ? NULL : "error");
     fprintf(stderr, "%s\n", tmb_errmsg());
     if (tmb_errdetail()[0]) fprintf(stderr, "  detail: %s\n", tmb_errdetail());
     if (tmb_errhint()[0]) fprintf(stderr, "  hint: %s\n", tmb_errhint());
@@ -72,7 +71,7 @@ void ui_warn(const ui *u, const char *fmt, ...)
     va_list args;
 
     if (u->verbose < 0) return;
-    print_head(u, "\033[33m", "warning:");
+    print_head(u, "\033[33m", "warning");
     va_start(args, fmt);
     print_line(fmt, args);
     va_end(args);
@@ -135,8 +134,9 @@ static int draw_bar(char line[LINE_SIZE], const tmb_progress *p)
 
     for (int i = 0; i < width; i++)
         line[at++] = i < done ? '=' : i == done ? '>' : '.';
-    return at + snprintf(line + at, (size_t)(LINE_SIZE - at), "] %lld/%lld  ", (long long)p->step,
-                        (long long)p->steps);
+    return at +
+            snprintf(line + at, (size_t)(LINE_SIZE - at), "] %lld/%lld  ", (long long)p->step,
+                    (long long)p->steps);
 }
 
 void ui_bar_step(const ui *u, const tmb_progress *p)
@@ -164,8 +164,8 @@ void ui_bar_epoch(const ui *u, const tmb_epoch *e)
     fprintf(stderr, "Epoch %d/%d %.0fs  loss %.3f acc %.3f", e->number, e->epochs, e->seconds,
             e->loss, e->accuracy);
     if (e->validated)
-        fprintf(stderr, "  val_loss %.3f acc %.3f [%.3f, %.3f]", e->val_loss,
-                e->val_accuracy.value, e->val_accuracy.low, e->val_accuracy.high);
+        fprintf(stderr, "  val_loss %.3f acc %.3f [%.3f, %.3f]", e->val_loss, e->val_accuracy.value,
+                e->val_accuracy.low, e->val_accuracy.high);
     if (u->verbose > 0)
         fprintf(stderr, "  lr %.3g, %.0f img/s, %.1fs waiting for photos", e->lr,
                 e->images_per_second, e->data_wait);

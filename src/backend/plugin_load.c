@@ -1,29 +1,16 @@
 /* plugin_load.c - backends from shared objects
  *
- * Backend NAME is looked for as libthimble-NAME.so in the folders of THIMBLE_PLUGIN_PATH, then in
- * the plugin folder of the installation, then beside the library itself. Only absolute folders
- * count, so that what lies in the current directory is never run. The first file found decides: if
+ * Backend NAME is looked for as libthimble-NAME.so in the folders of THIMBLE_PLUGIN_PATH, then where
+ * the installation keeps its parts (base/beside.c). Only absolute folders count, so that what lies in
+ * the current directory is never run. The first file found decides: if
  * it cannot be loaded that is an error, and no other is tried. A plugin stays loaded: GPU libraries
  * do not survive being unloaded while their threads live. */
-#define _GNU_SOURCE /* dladdr, RTLD_NODELETE */
+#define _GNU_SOURCE /* RTLD_NODELETE */
 #include "backend/backend.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
-
-/* The folder of the shared object that this function is part of; false if it is not known. */
-static bool own_folder(char *out, size_t size)
-{
-    Dl_info info;
-    const char *end;
-
-    if (!dladdr((const void *)(uintptr_t)own_folder, &info) || !info.dli_fname) return false;
-    end = strrchr(info.dli_fname, '/');
-    if (!end || (size_t)(end - info.dli_fname) >= size) return false;
-    snprintf(out, size, "%.*s", (int)(end - info.dli_fname), info.dli_fname);
-    return true;
-}
 
 /* Folder number `i` to search; false past the last. An unusable one comes out as "". */
 static bool folder_at(char *out, size_t size, int i)
@@ -39,10 +26,7 @@ static bool folder_at(char *out, size_t size, int i)
         }
         list = list[len] == ':' ? list + len + 1 : NULL;
     }
-    out[0] = '\0';
-    if (i == 0) snprintf(out, size, "%s", THIMBLE_PLUGIN_DIR);
-    if (i == 1 && !own_folder(out, size)) out[0] = '\0';
-    return i < 2;
+    return tmb__parts_folder(out, size, i);
 }
 
 static int entry_of(tmb_backend_entry_fn *out, void *library, const char *path)

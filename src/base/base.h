@@ -154,6 +154,14 @@ bool tmb__queue_push(tmb__queue *queue, void *item); /* waits while full; false 
 void *tmb__queue_pop(tmb__queue *queue); /* waits while empty; NULL once closed and empty */
 void tmb__queue_close(tmb__queue *queue);
 
+/* ---- parts that are not linked in (beside.c) ---- */
+
+/* The i-th folder where plugins, modules and programs of this installation may lie, absolute, or "" if
+ * there is no such folder; false past the last. */
+bool tmb__parts_folder(char *out, size_t size, int i);
+/* The path of the file `name` in the first folder that has it; false if none has. */
+bool tmb__find_part(char *out, size_t size, const char *name);
+
 /* ---- hashes (hash.c) ---- */
 
 typedef struct tmb__sha256 {

@@ -68,7 +68,46 @@ int tmb__pack_parse(tmb__pack *out, uint8_t *bytes, size_t size, const char *wha
 int tmb__pack_write(const char *path, const char *json, const tmb__tensors *tensors);
 void tmb__pack_free(tmb__pack *pack);
 
-/* ---- Keras' legacy .h5 (h5_write.c): writing only ---- */
+/* One member of a zip archive, by its exact name: stored or deflated, never encrypted, its sizes checked
+ * before memory is taken. Owned by caller: tmb__free. */
+int tmb__zip_member(tmb__bytes *out, const char *path, const char *member);
+
+/* ---- HDF5 (h5_read.c, h5_stream.c): read by the program thimble-h5 ---- */
+
+/* Strings, or one number, that a group or a dataset has; a list that Keras split is whole again. */
+typedef struct tmb__h5_attribute {
+    const char *place, *name; /* "model_weights/conv2d", "weight_names"; the root is "" */
+    const char **strings;
+    int64_t n_strings, number;
+    bool is_number;
+    char *block; /* the texts of all of the above; owned */
+} tmb__h5_attribute;
+typedef struct tmb__h5_file {
+    tmb__tensors tensors; /* every dataset, named by its path without the first '/'; owned */
+    tmb__h5_attribute *attributes; /* sorted by place, then name */
+    int64_t n_attributes, cap_attributes;
+} tmb__h5_file;
+/* TMB_EMODEL says what is wrong with the file, or that reading it crashed or took too long;
+ * TMB_EUNSUPPORTED: thimble-h5 is not there. */
+int tmb__h5_read(tmb__h5_file *out, const char *path);
+int tmb__h5_parse(tmb__h5_file *out, const uint8_t *bytes, size_t size, const char *what);
+/* NULL: not there. */
+const tmb__h5_attribute *tmb__h5_find(
+        const tmb__h5_file *file, const char *place, const char *name);
+void tmb__h5_file_free(tmb__h5_file *file);
+
+/* Where the stream of thimble-h5 comes from. `read` fills all n bytes: 0; 1 if the stream ends before
+ * them; or a status. */
+typedef struct tmb__h5_source {
+    int (*read)(void *user, void *dst, size_t n);
+    void *user;
+    bool cut;     /* out: it ended where it must not */
+    bool refused; /* out: the program said why it refuses the file */
+} tmb__h5_source;
+/* Tensors of more than `most` bytes are refused before memory is taken for them. */
+int tmb__h5_stream(tmb__h5_file *out, tmb__h5_source *source, uint64_t most, const char *what);
+
+/* ---- Keras' legacy .h5 (h5_write.c) ---- */
 
 /* One layer's group: weight names as Keras spells them ("conv2d/kernel:0") and their values. */
 typedef struct tmb__h5_layer {

@@ -2,55 +2,17 @@
  *
  * libhdf5 brings forty libraries along (curl, Kerberos, LDAP, ...) and costs a program 4.5 ms at its
  * start, though few runs write an .h5 file. So it is linked to a small module, libthimble-h5write.so,
- * that is loaded here when it is first needed: from the folder of this library or its `thimble`
- * subfolder, or from where it was installed. The folders are absolute: what lies in the current
- * directory is never run. The module makes the file in memory; it is saved like every other file. */
-#define _GNU_SOURCE /* dladdr, RTLD_NODELETE */
+ * that is loaded here when it is first needed, from where the installation keeps its parts
+ * (base/beside.c). The module makes the file in memory; it is saved like every other file. */
+#define _GNU_SOURCE /* RTLD_NODELETE */
 #include "format/h5_module.h"
 
 #include <dlfcn.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { PATH_SIZE = 4096 };
 
 #define MODULE "libthimble-h5write.so"
-
-/* The file that this function is part of: the library, or the program it is linked into, whose name as
- * the loader knows it may be relative. */
-static bool own_file(char path[PATH_SIZE])
-{
-    Dl_info info;
-    ssize_t n;
-
-    if (dladdr((const void *)(uintptr_t)own_file, &info) && info.dli_fname &&
-            info.dli_fname[0] == '/') {
-        return snprintf(path, PATH_SIZE, "%s", info.dli_fname) < PATH_SIZE;
-    }
-    n = readlink("/proc/self/exe", path, PATH_SIZE - 1);
-    if (n <= 0) return false;
-    path[n] = '\0';
-    return path[0] == '/';
-}
-
-/* Where the module is; false if it is in none of the places. */
-static bool find_module(char path[PATH_SIZE])
-{
-    char own[PATH_SIZE];
-    char *slash = own_file(own) ? strrchr(own, '/') : NULL;
-
-    if (slash) {
-        *slash = '\0';
-        for (int i = 0; i < 2; i++) {
-            const int n = snprintf(path, PATH_SIZE, "%s/%s%s", own, i ? "" : "thimble/", MODULE);
-
-            if (n < PATH_SIZE && tmb__file_exists(path) == 1) return true;
-        }
-    }
-    snprintf(path, PATH_SIZE, "%s/%s", THIMBLE_PLUGIN_DIR, MODULE);
-    return path[0] == '/' && tmb__file_exists(path) == 1;
-}
 
 /* The module stays loaded: libhdf5 does not survive being unloaded before the program ends. */
 static int load_module(tmb__h5_image_fn *out)
@@ -58,7 +20,7 @@ static int load_module(tmb__h5_image_fn *out)
     char path[PATH_SIZE];
     void *module, *symbol;
 
-    if (!find_module(path)) {
+    if (!tmb__find_part(path, sizeof path, MODULE)) {
         return tmb__fail(TMB_EUNSUPPORTED, "%s is not there, .h5 files cannot be written", MODULE);
     }
     module = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);

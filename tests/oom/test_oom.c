@@ -140,7 +140,7 @@ static int predict(void)
     if (status == 0) status = tmb_device_open(&device, "cpu", 2);
     if (status == 0) status = tmb_predictor_new(&p, net, device, 4);
     if (status == 0)
-        status = tmb_predict_file(p, test_temp("toys/train/disc/000.png"), probabilities);
+        status = tmb_predict_file(p, test_temp("toys/train/disc/000.bmp"), probabilities);
     if (status == 0) assert_near(probabilities[0] + probabilities[1], 1, 1e-6);
     tmb_predictor_free(p);
     tmb_device_free(device);

@@ -24,8 +24,8 @@ start=$(now_ms)
 "${train[@]}" -o whole >whole.log 2>&1 || { cat whole.log; fail "the uninterrupted run"; finish; }
 length=$(($(now_ms) - start))
 
-early=0 late=0
-for ((i = 1; i <= kills; i++)); do
+early=0 late=0 i=0
+while [ $i -lt "$kills" ] && [ $late -lt $((3 * kills)) ]; do
     moment=$((RANDOM * length / 32767))
     "${train[@]}" -o cut $(resume) >cut.log 2>&1 &
     child=$!
@@ -34,9 +34,12 @@ for ((i = 1; i <= kills; i++)); do
     wait $child 2>/dev/null
     status=$?
     case $status in
-    137) ;;
-    0) late=$((late + 1)) ;;
-    *) fail "kill $i at $moment ms: the run ended with $status: $(cat cut.log)" ;;
+    137) i=$((i + 1)) ;;
+    0) late=$((late + 1)) ;; # finished first: this was no kill
+    *)
+        fail "kill $i at $moment ms: the run ended with $status: $(cat cut.log)"
+        break
+        ;;
     esac
     [ -f cut/checkpoint.thimble ] || early=$((early + 1))
     for file in cut/checkpoint.thimble cut/model.thimble; do

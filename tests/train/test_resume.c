@@ -86,6 +86,7 @@ static int run_fit(run *r, const way *w, const char *checkpoint, plan *p)
     fit.validation = r->validation;
     fit.checkpoint = checkpoint;
     fit.resume = checkpoint != NULL;
+    fit.csv = test_temp(checkpoint ? "part.csv" : "whole.csv");
     if (p) {
         fit.on_step = on_step;
         fit.user = p;
@@ -176,6 +177,7 @@ static void check_interrupted(const char *path, const way *w, run *whole, const 
     second = run_of(path, w, 2);
     assert_ok(run_fit(&second, w, checkpoint, NULL));
     assert_same_run(whole, &second);
+    assert_same_file(test_temp("whole.csv"), test_temp("part.csv"));
     run_free(&second);
 }
 
@@ -239,6 +241,7 @@ TEST_LIMIT(resume_step_by_step, 120)
     assert_int_equal(status, 0);
     assert_int_equal(stops, EPOCHS * STEPS);
     assert_same_run(&whole, &part);
+    assert_same_file(test_temp("whole.csv"), test_temp("part.csv"));
     run_free(&whole);
     run_free(&part);
 }

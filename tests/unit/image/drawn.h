@@ -17,7 +17,7 @@ static inline const char *drawn_path(const char *name)
 {
     char path[128];
 
-    snprintf(path, sizeof path, "../fuzz/corpus/%s", name);
+    snprintf(path, sizeof path, "fuzz/corpus/%s", name);
     return test_data(path);
 }
 

@@ -139,7 +139,7 @@ TEST(checkpoint_of_other_photos_is_refused)
 
     refused(&f, net, f.train, (tmb_fit_opts){0}, TMB_EDATA); /* validation is missing */
     assert_message("validation photos");
-    toys_add("toys/train", 0, 500, 1, TOY_SIDE, "png");
+    toys_add("toys/train", 0, 500, 1, TOY_SIDE, "bmp");
     more = toys_open(f.folder, TMB_TRAIN, NULL);
     refused(&f, net, more, (tmb_fit_opts){.validation = f.validation}, TMB_EDATA);
     assert_message("training photos");

@@ -100,7 +100,7 @@ TEST(predict_image_equals_file)
 {
     fixture f = trained();
     tmb_predictor *p = predictor_of(f.net, NULL, 1);
-    const char *path = test_temp("toys/validation/ring/1001.png");
+    const char *path = test_temp("toys/validation/ring/1001.bmp");
     float by_file[2], by_image[2];
     tmb_image image;
 

@@ -1,0 +1,112 @@
+/* zip_member.c - one member of a zip archive, as .keras files need it
+ *
+ * The rules are those of npz.c: exact name, central directory and local headers agree, stored or
+ * deflated, sizes that the bytes there can give, a right CRC. Nothing is extracted to the disk. */
+#include "format/format.h"
+
+#include <string.h>
+#include <zip.h>
+
+enum { MEMBERS_LIMIT = 1024, RATIO_LIMIT = 64 };
+
+#define ARCHIVE_LIMIT ((size_t)8 << 30)
+#define FREE_BYTES    ((uint64_t)64 << 20)
+
+static int fail(const char *path, const char *member, const char *why)
+{
+    return tmb__fail(TMB_EMODEL, "%s: member \"%s\": %s", tmb__printable(path),
+            tmb__printable(member), why);
+}
+
+static int check(const zip_stat_t *st, size_t size, const char *path, const char *member)
+{
+    const zip_uint64_t wanted = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
+
+    if ((st->valid & wanted) != wanted) return fail(path, member, "its size is not known");
+    if (st->encryption_method != ZIP_EM_NONE) return fail(path, member, "it is encrypted");
+    if (st->comp_method != ZIP_CM_STORE && st->comp_method != ZIP_CM_DEFLATE) {
+        return fail(path, member, "its compression is unknown, expected stored or deflated");
+    }
+    if (st->comp_size > size || st->size > ARCHIVE_LIMIT ||
+            st->size > FREE_BYTES + RATIO_LIMIT * st->comp_size) {
+        return tmb__fail(TMB_EMODEL, "%s: member \"%s\" declares %llu bytes, stores %llu",
+                tmb__printable(path), tmb__printable(member), (unsigned long long)st->size,
+                (unsigned long long)st->comp_size);
+    }
+    return 0;
+}
+
+/* One byte more is asked for, so that libzip sees the end and checks the CRC. */
+static int inflate_member(
+        tmb__bytes *out, zip_file_t *file, size_t size, const char *path, const char *member)
+{
+    out->data = tmb__realloc(NULL, size + 1, 1);
+    if (!out->data) return TMB_ENOMEM;
+    while (out->size <= size) {
+        const zip_int64_t got = zip_fread(file, out->data + out->size, size + 1 - out->size);
+
+        if (got < 0) return fail(path, member, zip_file_strerror(file));
+        if (got == 0) break;
+        out->size += (size_t)got;
+    }
+    return out->size == size ? 0 : fail(path, member, "its declared size is wrong");
+}
+
+static int read_member(
+        tmb__bytes *out, zip_t *zip, size_t size, const char *path, const char *member)
+{
+    const zip_int64_t index = zip_name_locate(zip, member, ZIP_FL_ENC_RAW);
+    zip_file_t *file;
+    zip_stat_t st;
+    int status;
+
+    if (zip_get_num_entries(zip, 0) > MEMBERS_LIMIT) {
+        return tmb__fail(TMB_EMODEL, "%s: %lld members, the limit is %d", tmb__printable(path),
+                (long long)zip_get_num_entries(zip, 0), MEMBERS_LIMIT);
+    }
+    if (index < 0) return fail(path, member, "it is not there");
+    zip_stat_init(&st);
+    if (zip_stat_index(zip, (zip_uint64_t)index, ZIP_FL_ENC_RAW, &st) != 0) {
+        return fail(path, member, zip_strerror(zip));
+    }
+    TMB_TRY(check(&st, size, path, member));
+    file = zip_fopen_index(zip, (zip_uint64_t)index, 0);
+    if (!file) return fail(path, member, zip_strerror(zip));
+    status = inflate_member(out, file, (size_t)st.size, path, member);
+    zip_fclose(file);
+    return status;
+}
+
+int tmb__zip_member(tmb__bytes *out, const char *path, const char *member)
+{
+    tmb__bytes archive;
+    zip_source_t *source;
+    zip_error_t error;
+    zip_t *zip = NULL;
+    int status;
+
+    *out = (tmb__bytes){0};
+    TMB_TRY(tmb__file_read(&archive, path, ARCHIVE_LIMIT, TMB_EMODEL));
+    zip_error_init(&error);
+    source = zip_source_buffer_create(archive.data, archive.size, 0, &error);
+    if (source && archive.size >= 22) {
+        zip = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error);
+    }
+    if (zip) {
+        status = read_member(out, zip, archive.size, path, member);
+        zip_discard(zip);
+    } else {
+        const bool lack = zip_error_code_zip(&error) == ZIP_ER_MEMORY;
+
+        status = tmb__fail(lack ? TMB_ENOMEM : TMB_EMODEL, "%s: not a sound zip archive: %s",
+                tmb__printable(path), zip_error_strerror(&error));
+        if (source) zip_source_free(source);
+    }
+    zip_error_fini(&error);
+    tmb__free(archive.data);
+    if (status < 0) {
+        tmb__free(out->data);
+        *out = (tmb__bytes){0};
+    }
+    return status;
+}
