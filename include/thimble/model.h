@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 typedef struct tmb_model tmb_model; /* layers and weights, and how it was trained */
-typedef int tmb_layer;              /* number of a layer, 1 the input; 0 in options: the last added */
+typedef int tmb_layer; /* number of a layer, 1 the input; 0 in options: the last added */
 
 enum { TMB_LAYER_INPUTS = 8 };
 
@@ -40,16 +40,16 @@ TMB_API int tmb_model_new(tmb_model **out, int height, int width, int channels);
 TMB_API void tmb_model_free(tmb_model *model);
 
 typedef struct tmb_conv2d_opts {
-    int filters, kernel[2];      /* required */
-    int stride[2], dilation[2];  /* 0: 1 */
-    int groups;                  /* 0: 1 */
+    int filters, kernel[2];     /* required */
+    int stride[2], dilation[2]; /* 0: 1 */
+    int groups;                 /* 0: 1 */
     bool same_padding, no_bias;
     tmb_activation activation;
-    float alpha;                 /* of LEAKY_RELU (0: 0.2) and ELU (0: 1) */
+    float alpha; /* of LEAKY_RELU (0: 0.2) and ELU (0: 1) */
     tmb_init init;
-    float l1, l2;                /* penalties on the kernel */
+    float l1, l2; /* penalties on the kernel */
     bool frozen;
-    const char *name;            /* NULL: as Keras counts: conv2d, conv2d_1, ... */
+    const char *name; /* NULL: as Keras counts: conv2d, conv2d_1, ... */
     tmb_layer from;
 } tmb_conv2d_opts;
 TMB_API tmb_layer tmb_model_add_conv2d(tmb_model *model, const tmb_conv2d_opts *opts);
@@ -67,7 +67,8 @@ typedef struct tmb_depthwise_conv2d_opts {
     const char *name;
     tmb_layer from;
 } tmb_depthwise_conv2d_opts;
-TMB_API tmb_layer tmb_model_add_depthwise_conv2d(tmb_model *, const tmb_depthwise_conv2d_opts *opts);
+TMB_API tmb_layer tmb_model_add_depthwise_conv2d(
+        tmb_model *, const tmb_depthwise_conv2d_opts *opts);
 
 typedef struct tmb_separable_conv2d_opts {
     int filters, kernel[2];     /* required */
@@ -82,7 +83,8 @@ typedef struct tmb_separable_conv2d_opts {
     const char *name;
     tmb_layer from;
 } tmb_separable_conv2d_opts;
-TMB_API tmb_layer tmb_model_add_separable_conv2d(tmb_model *, const tmb_separable_conv2d_opts *opts);
+TMB_API tmb_layer tmb_model_add_separable_conv2d(
+        tmb_model *, const tmb_separable_conv2d_opts *opts);
 
 typedef struct tmb_dense_opts {
     int units; /* required */
@@ -134,8 +136,8 @@ TMB_API tmb_layer tmb_model_add_dropout(tmb_model *model, const tmb_dropout_opts
 typedef struct tmb_batchnorm_opts {
     float momentum, epsilon; /* 0: 0.99, 0.001 */
     bool no_scale, no_center;
-    tmb_init gamma_init;     /* TMB_ONES or TMB_ZEROS; 0: ones */
-    bool frozen;             /* uses its moving statistics in training too */
+    tmb_init gamma_init; /* TMB_ONES or TMB_ZEROS; 0: ones */
+    bool frozen;         /* uses its moving statistics in training too */
     const char *name;
     tmb_layer from;
 } tmb_batchnorm_opts;
@@ -227,23 +229,25 @@ TMB_API int tmb_model_outputs(const tmb_model *model);
 
 /* Named arguments for C. */
 #ifndef __cplusplus
-#define tmb_conv2d(m, ...)           tmb_model_add_conv2d((m), &(tmb_conv2d_opts){__VA_ARGS__})
-#define tmb_depthwise_conv2d(m, ...) tmb_model_add_depthwise_conv2d((m), &(tmb_depthwise_conv2d_opts){__VA_ARGS__})
-#define tmb_separable_conv2d(m, ...) tmb_model_add_separable_conv2d((m), &(tmb_separable_conv2d_opts){__VA_ARGS__})
-#define tmb_dense(m, ...)            tmb_model_add_dense((m), &(tmb_dense_opts){__VA_ARGS__})
-#define tmb_maxpool2d(m, ...)        tmb_model_add_maxpool2d((m), &(tmb_pool2d_opts){__VA_ARGS__})
-#define tmb_avgpool2d(m, ...)        tmb_model_add_avgpool2d((m), &(tmb_pool2d_opts){__VA_ARGS__})
-#define tmb_global_avgpool2d(m)      tmb_model_add_global_avgpool2d((m), NULL)
-#define tmb_global_maxpool2d(m)      tmb_model_add_global_maxpool2d((m), NULL)
-#define tmb_flatten(m)               tmb_model_add_flatten((m), NULL)
-#define tmb_activate(m, ...)         tmb_model_add_activation((m), &(tmb_activation_opts){__VA_ARGS__})
-#define tmb_dropout(m, ...)          tmb_model_add_dropout((m), &(tmb_dropout_opts){__VA_ARGS__})
-#define tmb_batchnorm(m, ...)        tmb_model_add_batchnorm((m), &(tmb_batchnorm_opts){__VA_ARGS__})
-#define tmb_zeropad2d(m, ...)        tmb_model_add_zeropad2d((m), &(tmb_zeropad2d_opts){__VA_ARGS__})
-#define tmb_add(m, ...)              tmb_model_add_add((m), &(tmb_merge_opts){__VA_ARGS__})
-#define tmb_concatenate(m, ...)      tmb_model_add_concatenate((m), &(tmb_merge_opts){__VA_ARGS__})
-#define tmb_reshape(m, ...)          tmb_model_add_reshape((m), &(tmb_reshape_opts){__VA_ARGS__})
-#define tmb_rescaling(m, ...)        tmb_model_add_rescaling((m), &(tmb_rescaling_opts){__VA_ARGS__})
+#define tmb_conv2d(m, ...) tmb_model_add_conv2d((m), &(tmb_conv2d_opts){__VA_ARGS__})
+#define tmb_depthwise_conv2d(m, ...)                                                               \
+    tmb_model_add_depthwise_conv2d((m), &(tmb_depthwise_conv2d_opts){__VA_ARGS__})
+#define tmb_separable_conv2d(m, ...)                                                               \
+    tmb_model_add_separable_conv2d((m), &(tmb_separable_conv2d_opts){__VA_ARGS__})
+#define tmb_dense(m, ...)       tmb_model_add_dense((m), &(tmb_dense_opts){__VA_ARGS__})
+#define tmb_maxpool2d(m, ...)   tmb_model_add_maxpool2d((m), &(tmb_pool2d_opts){__VA_ARGS__})
+#define tmb_avgpool2d(m, ...)   tmb_model_add_avgpool2d((m), &(tmb_pool2d_opts){__VA_ARGS__})
+#define tmb_global_avgpool2d(m) tmb_model_add_global_avgpool2d((m), NULL)
+#define tmb_global_maxpool2d(m) tmb_model_add_global_maxpool2d((m), NULL)
+#define tmb_flatten(m)          tmb_model_add_flatten((m), NULL)
+#define tmb_activate(m, ...)    tmb_model_add_activation((m), &(tmb_activation_opts){__VA_ARGS__})
+#define tmb_dropout(m, ...)     tmb_model_add_dropout((m), &(tmb_dropout_opts){__VA_ARGS__})
+#define tmb_batchnorm(m, ...)   tmb_model_add_batchnorm((m), &(tmb_batchnorm_opts){__VA_ARGS__})
+#define tmb_zeropad2d(m, ...)   tmb_model_add_zeropad2d((m), &(tmb_zeropad2d_opts){__VA_ARGS__})
+#define tmb_add(m, ...)         tmb_model_add_add((m), &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_concatenate(m, ...) tmb_model_add_concatenate((m), &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_reshape(m, ...)     tmb_model_add_reshape((m), &(tmb_reshape_opts){__VA_ARGS__})
+#define tmb_rescaling(m, ...)   tmb_model_add_rescaling((m), &(tmb_rescaling_opts){__VA_ARGS__})
 #endif
 
 #ifdef __cplusplus

@@ -11,9 +11,9 @@ extern "C" {
 #endif
 
 typedef struct tmb_recipe {
-    const char *name, *about;    /* static text */
-    tmb_preprocess preprocess;   /* validation and prediction */
-    tmb_augment augment;         /* training, beside that */
+    const char *name, *about;  /* static text */
+    tmb_preprocess preprocess; /* validation and prediction */
+    tmb_augment augment;       /* training, beside that */
     bool shuffle_once;
     int batch;
     int epochs;

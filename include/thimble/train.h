@@ -22,29 +22,29 @@ typedef enum tmb_schedule {
 } tmb_schedule;
 
 typedef struct tmb_compile_opts {
-    tmb_loss loss;       /* 0: binary for one output, else categorical */
+    tmb_loss loss; /* 0: binary for one output, else categorical */
     tmb_optimizer optimizer;
-    float lr;            /* 0: Keras': RMSprop, Adam, AdamW 0.001, SGD 0.01 */
-    float momentum;      /* SGD, RMSprop */
+    float lr;       /* 0: Keras': RMSprop, Adam, AdamW 0.001, SGD 0.01 */
+    float momentum; /* SGD, RMSprop */
     bool nesterov;
-    float rho;           /* RMSprop; 0: 0.9 */
-    float beta1, beta2;  /* Adam; 0: 0.9, 0.999 */
-    float epsilon;       /* 0: 1e-7 */
+    float rho;            /* RMSprop; 0: 0.9 */
+    float beta1, beta2;   /* Adam; 0: 0.9, 0.999 */
+    float epsilon;        /* 0: 1e-7 */
     bool epsilon_outside; /* RMSprop as to 2020: g / (sqrt(a) + epsilon) */
     bool amsgrad;
-    float weight_decay;  /* kernels only (rank 2 and up), decoupled; AdamW 0: 0.004 */
-    float clip_norm;     /* of all gradients together; 0: none */
+    float weight_decay; /* kernels only (rank 2 and up), decoupled; AdamW 0: 0.004 */
+    float clip_norm;    /* of all gradients together; 0: none */
     float label_smoothing;
     tmb_schedule schedule;
-    float warmup;        /* share of all steps over which lr rises; 0: none (ONECYCLE: 0.3) */
-    float floor;         /* lowest lr, as a share of lr */
-    float factor;        /* STEP; 0: 0.1 */
-    int every;           /* STEP, epochs; 0: 10 */
-    float average;       /* weights are averaged, new ones by 1 - average, and the average is what is
+    float warmup;       /* share of all steps over which lr rises; 0: none (ONECYCLE: 0.3) */
+    float floor;        /* lowest lr, as a share of lr */
+    float factor;       /* STEP; 0: 0.1 */
+    int every;          /* STEP, epochs; 0: 10 */
+    float average;      /* weights are averaged, new ones by 1 - average, and the average is what is
                             validated, saved and predicts; 0: off */
-    uint64_t seed;       /* initial weights (new nets only) and dropout */
-    tmb_device *device;  /* NULL: the model opens "auto" for itself */
-    bool keep_weights;   /* do not draw initial weights anew: they were loaded or set */
+    uint64_t seed;      /* initial weights (new nets only) and dropout */
+    tmb_device *device; /* NULL: the model opens "auto" for itself */
+    bool keep_weights;  /* do not draw initial weights anew: they were loaded or set */
     uint64_t reserved[8];
 } tmb_compile_opts;
 
@@ -58,21 +58,21 @@ typedef struct tmb_share {
 TMB_API tmb_share tmb_share_of(int64_t right, int64_t n);
 
 typedef struct tmb_epoch {
-    int number, epochs;       /* from 1 */
-    double loss, accuracy;    /* of training: means over the epoch while weights moved, with dropout */
+    int number, epochs;    /* from 1 */
+    double loss, accuracy; /* of training: means over the epoch while weights moved, with dropout */
     bool validated;
     double val_loss;
     tmb_share val_accuracy;
-    double lr;                /* at the epoch's last step */
+    double lr;                         /* at the epoch's last step */
     double seconds, images_per_second; /* of training; seconds with validation */
-    double data_wait;         /* seconds that compute waited for photos */
-    bool best;                /* best validation loss or accuracy so far */
+    double data_wait;                  /* seconds that compute waited for photos */
+    bool best;                         /* best validation loss or accuracy so far */
 } tmb_epoch;
 
 typedef struct tmb_progress {
-    int epoch, epochs;     /* from 1 */
-    int64_t step, steps;   /* of this epoch, done */
-    double loss, accuracy; /* so far in this epoch */
+    int epoch, epochs;             /* from 1 */
+    int64_t step, steps;           /* of this epoch, done */
+    double loss, accuracy;         /* so far in this epoch */
     double images_per_second, eta; /* of this epoch; seconds left in it */
     bool validating;
 } tmb_progress;
@@ -80,7 +80,7 @@ typedef struct tmb_progress {
 typedef enum tmb_monitor { TMB_VAL_LOSS = 0, TMB_VAL_ACCURACY } tmb_monitor;
 
 typedef struct tmb_fit_opts {
-    int epochs;                /* 0: 1 */
+    int epochs; /* 0: 1 */
     tmb_images *validation;
     /* on_epoch: return 1 to end here. on_step: return 1 to stop at once, as `stop` does. */
     int (*on_epoch)(void *user, const tmb_epoch *epoch);
@@ -91,14 +91,14 @@ typedef struct tmb_fit_opts {
     tmb_monitor monitor;       /* of the three below */
     int patience;              /* stop after so many epochs without improvement; 0: never */
     float min_delta;
-    bool restore_best;         /* end with the weights of the best epoch */
-    int plateau;               /* lr times plateau_factor after so many epochs without improvement */
-    float plateau_factor;      /* 0: 0.1 */
-    const char *checkpoint;    /* file written after each epoch and when stopped */
-    bool resume;               /* go on from that file if it is there: same bits as uninterrupted */
-    const char *csv, *jsonl;   /* history files, one line an epoch */
-    double time_limit;         /* seconds; the epoch that passes it is the last; 0: none */
-    const volatile int *stop;  /* looked at before each step: not 0 saves and returns TMB_ESTOPPED */
+    bool restore_best;        /* end with the weights of the best epoch */
+    int plateau;              /* lr times plateau_factor after so many epochs without improvement */
+    float plateau_factor;     /* 0: 0.1 */
+    const char *checkpoint;   /* file written after each epoch and when stopped */
+    bool resume;              /* go on from that file if it is there: same bits as uninterrupted */
+    const char *csv, *jsonl;  /* history files, one line an epoch */
+    double time_limit;        /* seconds; the epoch that passes it is the last; 0: none */
+    const volatile int *stop; /* looked at before each step: not 0 saves and returns TMB_ESTOPPED */
     uint64_t reserved[8];
 } tmb_fit_opts;
 
@@ -114,10 +114,10 @@ typedef struct tmb_evaluation {
     int classes;
     double loss;
     tmb_share accuracy;
-    double calibration_error;   /* expected calibration error, 15 bins of confidence */
-    int64_t *confusion;         /* (classes, classes): row truth, column answer */
-    float *probabilities;       /* (n, classes), in the data set's order */
-    int32_t *answers;           /* (n) */
+    double calibration_error; /* expected calibration error, 15 bins of confidence */
+    int64_t *confusion;       /* (classes, classes): row truth, column answer */
+    float *probabilities;     /* (n, classes), in the data set's order */
+    int32_t *answers;         /* (n) */
 } tmb_evaluation;
 
 /* How well the net does on `images`, in their order, nothing random. Owned by caller. */
@@ -134,13 +134,14 @@ TMB_API void tmb_predictor_free(tmb_predictor *predictor);
 
 /* Probabilities of each class (sum 1) for one photo, for a file, or for `n` files read side by side:
  * status[i] is 0 or that file's failure, messages[i] its text (owned by caller, tmb_free). */
-TMB_API int tmb_predict_image(tmb_predictor *predictor, const tmb_image *image, float *probabilities);
+TMB_API int tmb_predict_image(
+        tmb_predictor *predictor, const tmb_image *image, float *probabilities);
 TMB_API int tmb_predict_file(tmb_predictor *predictor, const char *path, float *probabilities);
 TMB_API int tmb_predict_files(tmb_predictor *predictor, const char *const *paths, int n,
         float *probabilities, int *status, char **messages);
 
 #ifndef __cplusplus
-#define tmb_compile(m, ...) tmb_model_compile((m), &(tmb_compile_opts){__VA_ARGS__})
+#define tmb_compile(m, ...)    tmb_model_compile((m), &(tmb_compile_opts){__VA_ARGS__})
 #define tmb_fit(m, train, ...) tmb_model_fit((m), (train), &(tmb_fit_opts){__VA_ARGS__})
 #endif
 

@@ -21,9 +21,57 @@ TMB_API int tmb_model_verify(tmb_model *model, float tolerance, double *worst, i
 /* Weights alone, as Keras lays them out; the ending picks the format: .h5 (Keras' legacy layout) or
  * .npz ("layer/weight"). */
 TMB_API int tmb_model_save_weights(const tmb_model *model, const char *path);
-/* Every layer with weights must be there with its shapes: .thimble or .npz. TMB_EMODEL names layer,
- * shape found and shape expected. */
+/* Every layer with weights must be there with its shapes: .thimble, .npz, or one of Keras' files: .h5 of
+ * any age, .weights.h5, .keras. TMB_EMODEL names layer, shape found and shape expected; the model is then
+ * as it was. */
 TMB_API int tmb_model_load_weights(tmb_model *model, const char *path);
+
+/* How the numbers in a Keras file lie; 0 decides by their shapes and by what the file says of itself. */
+typedef enum tmb_kernel_order {
+    TMB_KERNEL_HWIO = 1, /* (height, width, in, out), as Keras 2 and later have it */
+    TMB_KERNEL_OIHW      /* (out, in, height, width), Theano's order */
+} tmb_kernel_order;
+typedef enum tmb_kernel_flip {
+    TMB_FLIP_NO = 1,
+    TMB_FLIP_YES /* turned by 180 degrees, as Theano's true convolution wants it */
+} tmb_kernel_flip;
+typedef enum tmb_dense_order { /* rows of a dense layer behind a flatten */
+    TMB_DENSE_HWC = 1,
+    TMB_DENSE_CHW /* of a net that had its channels first */
+} tmb_dense_order;
+
+typedef struct tmb_load_opts {
+    bool by_name; /* layers of the same name; those that the file lacks stay. 0: in their order, all */
+    tmb_kernel_order kernel_order;
+    tmb_kernel_flip flip;
+    tmb_dense_order dense_order;
+} tmb_load_opts;
+
+/* What was found and done. */
+typedef struct tmb_load_report {
+    const char *layout; /* "Keras 3 weights", static text; NULL: no Keras file */
+    tmb_kernel_order kernel_order;
+    tmb_kernel_flip flip;
+    tmb_dense_order dense_order;
+    int loaded, kept, unused; /* layers with weights: taken, left as they were, in the file alone */
+} tmb_load_report;
+/* As tmb_model_load_weights; `opts` and `report` may be NULL. TMB_EINVAL if an option is given that
+ * means nothing for this kind of file. */
+TMB_API int tmb_model_load_weights_as(
+        tmb_model *model, const char *path, const tmb_load_opts *opts, tmb_load_report *report);
+
+/* One tensor of a file, for looking at. */
+typedef struct tmb_tensor_info {
+    const char *name, *dtype; /* "conv2d/conv2d/kernel:0", "float32"; valid during the call */
+    int rank;
+    int64_t dim[8], count;
+    double mean, std; /* of the finite values */
+    int64_t nonfinite;
+} tmb_tensor_info;
+/* Call `each` for every tensor of a .h5, .keras, .npz, .npy or .thimble file, in the order of the file
+ * or of their names; a value other than 0 ends the walk and is returned. TMB_EINVAL for other endings. */
+TMB_API int tmb_tensors_visit(
+        const char *path, int (*each)(void *user, const tmb_tensor_info *tensor), void *user);
 
 #ifdef __cplusplus
 }

@@ -294,7 +294,7 @@ int tmb__list_csv_text(tmb__listing *list, const char *path, char *text, size_t 
     int status;
 
     if (memchr(text, 0, size))
-        return tmb__fail(TMB_EDATA, "%s: holds a zero byte, expected text", path);
+        return tmb__fail(TMB_EDATA, "%s: holds a zero byte, expected text", tmb__printable(path));
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) c.at = c.line_start = text + 3;
     status = read_header(&c);
     if (status == 0) status = read_rows(&c, &rows, &n);

@@ -480,7 +480,8 @@ static int one_class(const tmb__listing *list, const char *path)
     if (level_open(&inner, path, list->names[0], TMB_ALL) == 0) n = count_classes(&inner);
     tmb__fail(TMB_EDATA, "%s: found one class (%s), expected at least two classes",
             tmb__printable(path), tmb__printable(list->names[0]));
-    if (n > 1) tmb__hint("%s holds %d folders; did you mean that one?", inner.path, n);
+    if (n > 1)
+        tmb__hint("%s holds %d folders; did you mean that one?", tmb__printable(inner.path), n);
     level_free(&inner);
     return TMB_EDATA;
 }

@@ -130,10 +130,30 @@ static int wanted_label(const tmb_images *images, const char *name)
     return -1;
 }
 
+static void add_names(tmb__strbuf *sb, char *const *names, int n)
+{
+    for (int i = 0; i < n && sb->len < 160; i++)
+        tmb__strbuf_add(sb, "%s%.40s", i ? ", " : "", tmb__printable(names[i]));
+}
+
+/* A data set of other things altogether. */
+static int fail_other(const tmb_images *images, const opening *o)
+{
+    tmb__strbuf found = {0}, wanted = {0};
+
+    add_names(&found, o->list.names, o->list.n_names);
+    add_names(&wanted, images->names, images->n_classes);
+    tmb__fail(TMB_EDATA, "%s: it has the classes %s, expected %s", tmb__printable(o->path),
+            found.text ? found.text : "", wanted.text ? wanted.text : "");
+    tmb__strbuf_free(&found);
+    tmb__strbuf_free(&wanted);
+    return TMB_EDATA;
+}
+
 /* Labels from the listing's order to the wanted one; photos of other classes get -1. */
 static int apply_wanted(tmb_images *images, opening *o)
 {
-    int n = 0, *label;
+    int n = 0, known = 0, *label;
 
     while (o->wanted[n])
         n++;
@@ -141,7 +161,7 @@ static int apply_wanted(tmb_images *images, opening *o)
     label = tmb__calloc((size_t)o->list.n_names, sizeof *label);
     if (!label) return TMB_ENOMEM;
     for (int i = 0; i < o->list.n_names; i++)
-        label[i] = wanted_label(images, o->list.names[i]);
+        known += (label[i] = wanted_label(images, o->list.names[i])) >= 0;
     for (int64_t i = 0; i < o->list.n; i++)
         o->list.samples[i].label = label[o->list.samples[i].label];
     n = 0;
@@ -151,7 +171,7 @@ static int apply_wanted(tmb_images *images, opening *o)
                 "left out: not one of the wanted classes");
     }
     tmb__free(label);
-    return n;
+    return n == 0 && known == 0 ? fail_other(images, o) : n;
 }
 
 /* Names that a person, or another file system, would take for the same. */

@@ -202,8 +202,8 @@ static int add_notices(const scan *s)
     if (first < 0) return 0;
     return tmb__notices_add(&images->notices, TMB_NOTICE_IGNORED,
             images->samples[first].path + images->samples[first].key,
-            "the name's ending, here and in %lld more files: it is not what they hold",
-            (long long)misnamed - 1);
+            "the name's ending (of %lld file%s in all): it is not what the file holds",
+            (long long)misnamed, misnamed == 1 ? "" : "s");
 }
 
 /* Close the gaps that bad photos leave; the store's slots stay where they are. */

@@ -27,9 +27,9 @@ enum { PATH_SIZE = 4096, PIPE_SIZE = 1 << 20 };
 /* The program at work on one file. */
 typedef struct reader {
     const char *what;
-    int file, answer;  /* descriptors */
-    uint64_t size;     /* of the file */
-    double until;      /* when waiting ends */
+    int file, answer; /* descriptors */
+    uint64_t size;    /* of the file */
+    double until;     /* when waiting ends */
     pid_t pid;
 } reader;
 
@@ -60,8 +60,8 @@ static int wait_for_more(reader *r)
 
     if (n > 0 || (n < 0 && errno == EINTR)) return 0;
     if (n < 0) return fail_io(r, "read the HDF5 reader's answer");
-    return tmb__fail(TMB_EMODEL,
-            "%s: damaged or hostile: the HDF5 reader did not come to an end", tmb__printable(r->what));
+    return tmb__fail(TMB_EMODEL, "%s: damaged or hostile: the HDF5 reader did not come to an end",
+            tmb__printable(r->what));
 }
 
 static int read_answer(void *user, void *dst, size_t n)
@@ -106,8 +106,7 @@ static int spawn(reader *r, const char *path, int out)
     error = posix_spawn_file_actions_adddup2(&actions, r->file, STDIN_FILENO);
     if (!error) error = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
     if (!error) {
-        error = posix_spawn_file_actions_addopen(
-                &actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+        error = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     }
     if (!error) error = posix_spawnattr_setsigmask(&attributes, &none);
     if (!error) error = posix_spawnattr_setsigdefault(&attributes, &all);
@@ -184,11 +183,13 @@ static int explain_end(const reader *r, bool known, int ended)
         return TMB_EMODEL;
     }
     if (known && WIFEXITED(ended) && WEXITSTATUS(ended) == 127) {
-        return tmb__fail(TMB_EUNSUPPORTED, "%s: the program %s could not load its libraries", what,
-                PROGRAM);
+        return tmb__fail(
+                TMB_EUNSUPPORTED, "%s: the program %s could not load its libraries", what, PROGRAM);
     }
-    return tmb__fail(TMB_EMODEL, "%s: the HDF5 reader ended before it was done (%s %d)", what,
-            known && WIFSIGNALED(ended) ? "signal" : "exit", known ? WTERMSIG(ended) : -1);
+    if (!known) return tmb__fail(TMB_EMODEL, "%s: the HDF5 reader ended too early", what);
+    return tmb__fail(TMB_EMODEL, "%s: the HDF5 reader ended too early (%s %d)", what,
+            WIFSIGNALED(ended) ? "signal" : "exit code",
+            WIFSIGNALED(ended) ? WTERMSIG(ended) : WEXITSTATUS(ended));
 }
 
 /* Reads r->file, which it closes. */
@@ -233,8 +234,7 @@ static int open_path(reader *r)
     struct stat st;
 
     do {
-        r->file = refused() ? -1
-                            : open(r->what, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        r->file = refused() ? -1 : open(r->what, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     } while (r->file < 0 && errno == EINTR);
     if (r->file < 0) return fail_io(r, "open it");
     if (fstat(r->file, &st) != 0) return fail_io(r, "read it");

@@ -212,7 +212,8 @@ static int take_attribute(stream *s, bool is_number)
     body b = {.size = (size_t)s->left};
 
     s->text_bytes += s->left;
-    if (s->left > 2 * (uint64_t)TMB_H5_TEXT_LIMIT || s->text_bytes > 2 * (uint64_t)TMB_H5_TEXTS_LIMIT) {
+    if (s->left > 2 * (uint64_t)TMB_H5_TEXT_LIMIT ||
+            s->text_bytes > 2 * (uint64_t)TMB_H5_TEXTS_LIMIT) {
         return fail(s, "attributes of more than 128 MiB");
     }
     if (s->out->n_attributes == s->out->cap_attributes) TMB_TRY(grow(s->out));

@@ -14,8 +14,8 @@ enum { MEMBERS_LIMIT = 1024, RATIO_LIMIT = 64 };
 
 static int fail(const char *path, const char *member, const char *why)
 {
-    return tmb__fail(TMB_EMODEL, "%s: member \"%s\": %s", tmb__printable(path),
-            tmb__printable(member), why);
+    return tmb__fail(
+            TMB_EMODEL, "%s: member \"%s\": %s", tmb__printable(path), tmb__printable(member), why);
 }
 
 static int check(const zip_stat_t *st, size_t size, const char *path, const char *member)

@@ -22,7 +22,7 @@ enum { TMB_H5_F32, TMB_H5_F64, TMB_H5_F16, TMB_H5_BF16, TMB_H5_I64 };
 
 /* Both sides hold to these. */
 enum {
-    TMB_H5_PATH_LIMIT = 1024,    /* bytes of a path, and of an attribute's name */
+    TMB_H5_PATH_LIMIT = 1024, /* bytes of a path, and of an attribute's name */
     TMB_H5_RANK_LIMIT = 8,
     TMB_H5_TENSOR_LIMIT = 65536, /* in one file */
     TMB_H5_DEPTH_LIMIT = 32,     /* of groups in groups */

@@ -36,8 +36,8 @@ static void check_storage(const walk *w, hid_t dataset)
     for (int i = 0; i < n; i++) {
         unsigned flags, config;
         size_t n_values = 0;
-        const int id = (int)H5Pget_filter2(
-                made, (unsigned)i, &flags, &n_values, NULL, 0, NULL, &config);
+        const int id =
+                (int)H5Pget_filter2(made, (unsigned)i, &flags, &n_values, NULL, 0, NULL, &config);
 
         if (id >= 1 && id <= 3) continue;
         out_refuse("dataset \"%s\" needs filter %d, expected %s", w->path, id, filters);
@@ -56,8 +56,8 @@ static shape shape_of(const walk *w, hid_t dataset)
         out_refuse("dataset \"%s\" has no elements", w->path);
     }
     if (s.rank < 0 || s.rank > TMB_H5_RANK_LIMIT) {
-        out_refuse("dataset \"%s\" has %d dimensions, at most %d", w->path, s.rank,
-                TMB_H5_RANK_LIMIT);
+        out_refuse(
+                "dataset \"%s\" has %d dimensions, at most %d", w->path, s.rank, TMB_H5_RANK_LIMIT);
     }
     if (H5Sget_simple_extent_dims(space, s.dim, NULL) < 0) {
         out_refuse("damaged: dataset \"%s\" has no shape", w->path);
@@ -152,7 +152,8 @@ static void check_size(walk *w, hid_t dataset, const shape *s, size_t size)
                 (unsigned long long)in_file, (unsigned long long)stored);
     }
     w->bytes += s->count * size;
-    if (w->bytes > TMB_H5_BYTES_LIMIT || w->bytes / TMB_H5_RATIO > w->file_size + TMB_H5_FREE / 64) {
+    if (w->bytes > TMB_H5_BYTES_LIMIT ||
+            w->bytes / TMB_H5_RATIO > w->file_size + TMB_H5_FREE / 64) {
         out_refuse("the datasets up to \"%s\" declare %llu bytes, the file has %llu", w->path,
                 (unsigned long long)w->bytes, (unsigned long long)w->file_size);
     }

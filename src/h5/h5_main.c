@@ -124,8 +124,8 @@ static void start_library(void)
 
 static hid_t open_image(image *file)
 {
-    H5FD_file_image_callbacks_t calls = {image_malloc, image_memcpy, image_realloc, image_free,
-            user_copy, user_free, file};
+    H5FD_file_image_callbacks_t calls = {
+            image_malloc, image_memcpy, image_realloc, image_free, user_copy, user_free, file};
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     hid_t id = -1;
 

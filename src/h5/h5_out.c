@@ -43,8 +43,8 @@ void out_bytes(const void *bytes, size_t n)
 
 void out_u32(uint32_t value)
 {
-    const uint8_t b[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
-            (uint8_t)(value >> 24)};
+    const uint8_t b[4] = {
+            (uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24)};
 
     out_bytes(b, sizeof b);
 }

@@ -79,19 +79,16 @@ static void leave_kernel(void)
 {
     struct sock_filter code[] = {LOAD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCH, 1, 0),
             DENY, LOAD(nr), IS(SYS_write, 4), LOAD(args[0]), IS(STDOUT_FILENO, 1), ALLOW, DENY,
-            ALLOW_DATA(mmap),
-            ALLOW_DATA(mprotect), ALLOW_CALL(munmap), ALLOW_CALL(mremap), ALLOW_CALL(madvise),
-            ALLOW_CALL(brk), ALLOW_CALL(futex), ALLOW_CALL(clock_gettime), ALLOW_CALL(getpid),
-            ALLOW_CALL(rt_sigreturn), ALLOW_CALL(rt_sigaction), ALLOW_CALL(exit),
-            ALLOW_CALL(exit_group), DENY};
+            ALLOW_DATA(mmap), ALLOW_DATA(mprotect), ALLOW_CALL(munmap), ALLOW_CALL(mremap),
+            ALLOW_CALL(madvise), ALLOW_CALL(brk), ALLOW_CALL(futex), ALLOW_CALL(clock_gettime),
+            ALLOW_CALL(getpid), ALLOW_CALL(rt_sigreturn), ALLOW_CALL(rt_sigaction),
+            ALLOW_CALL(exit), ALLOW_CALL(exit_group), DENY};
     const struct sock_fprog program = {sizeof code / sizeof code[0], code};
 
     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
 }
 #else
-static void leave_kernel(void)
-{
-}
+static void leave_kernel(void) {}
 #endif
 
 void sandbox_enter(uint64_t size)

@@ -30,6 +30,19 @@ int tmb__graph_from_json(tmb_model **out, const char *json, int64_t most, const 
  * others with that prefix. Nothing is changed if one of them is refused. */
 int tmb__weights_from_tensors(
         tmb_model *model, const tmb__tensors *tensors, const char *prefix, const char *what);
+/* Weights were replaced: what was made for the old ones is dropped. */
+void tmb__weights_changed(tmb_model *model);
+/* As tmb__count_nonfinite, for any type of number. */
+int64_t tmb__array_nonfinite(const tmb__array *array, int64_t *first);
+bool tmb__ends_with(const char *text, const char *ending);
+
+/* ---- Keras' files (keras_load.c) ---- */
+
+/* What is in a .h5 or a .keras; and its weights into the model, `report` filled. */
+int tmb__keras_read(tmb__h5_file *out, const char *path);
+int tmb__keras_load(
+        tmb_model *model, const char *path, const tmb_load_opts *opts, tmb_load_report *report);
+
 /* The other way; the list borrows the model's arena. TMB_EDIVERGED if a weight is not finite. */
 int tmb__weights_to_tensors(tmb__tensors *list, const tmb_model *model, const char *prefix);
 

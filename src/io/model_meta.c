@@ -180,7 +180,7 @@ static bool get_member(tmb_preprocess *pre, const char *key, const json_t *json)
     if (strcmp(key, "bgr") == 0) return tmb__json_bool(json, &pre->bgr);
     if (strcmp(key, "flip_views") == 0) return tmb__json_bool(json, &pre->flip_views);
     if (strcmp(key, "margin") == 0) {
-        return tmb__json_float(json, &pre->margin) && pre->margin >= 0 && pre->margin <= 4;
+        return tmb__json_float(json, &pre->margin) && pre->margin >= 0 && pre->margin <= 1;
     }
     if (strcmp(key, "filter") == 0) {
         ok = tmb__json_choice(json, filters, TMB_COUNT(filters), &number);

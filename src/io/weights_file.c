@@ -1,4 +1,4 @@
-/* weights_file.c - weights alone: named tensors into a net, and a net's weights to .npz and .h5 */
+/* weights_file.c - weights alone: files into a net, and a net's weights to .npz and .h5 */
 #include "io/json_get.h"
 
 #include <stdio.h>
@@ -14,8 +14,7 @@ static void tensor_name(char name[NAME_SIZE], const char *prefix, const tmb__lay
 
 /* ---- into a net ---- */
 
-/* As tmb__count_nonfinite, for any type of float. */
-static int64_t count_nonfinite(const tmb__array *array, int64_t *first)
+int64_t tmb__array_nonfinite(const tmb__array *array, int64_t *first)
 {
     const int64_t n = tmb__shape_count(&array->shape);
     const char *data = array->data;
@@ -60,7 +59,7 @@ static int check_weight(
                 tmb__printable(name), tmb__shape_text(&found->shape),
                 tmb__shape_text(&weight->shape));
     }
-    bad = count_nonfinite(found, &first);
+    bad = tmb__array_nonfinite(found, &first);
     if (bad == 0) return 0;
     return tmb__fail(TMB_EMODEL,
             "%s: tensor \"%s\": %lld of %lld values are not finite, the first at %lld",
@@ -130,42 +129,91 @@ int tmb__weights_from_tensors(
                     found->dtype, tmb__shape_count(&found->shape));
         }
     }
+    tmb__weights_changed(model);
+    return 0;
+}
+
+void tmb__weights_changed(tmb_model *model)
+{
     tmb__free(model->golden);
     model->golden = NULL;
     model->n_golden = 0;
     tmb__model_touch(model);
-    return 0;
 }
 
-static bool ends_with(const char *text, const char *ending)
+bool tmb__ends_with(const char *text, const char *ending)
 {
     const size_t n = strlen(text), m = strlen(ending);
 
     return n >= m && strcmp(text + n - m, ending) == 0;
 }
 
-int tmb_model_load_weights(tmb_model *model, const char *path)
+static int load_npz(tmb_model *model, const char *path)
 {
     tmb__tensors tensors;
+    int status;
+
+    TMB_TRY(tmb__npz_read(&tensors, path));
+    status = tmb__weights_from_tensors(model, &tensors, "", path);
+    tmb__tensors_free(&tensors);
+    return status;
+}
+
+static int load_pack(tmb_model *model, const char *path)
+{
     tmb__pack pack;
     int status;
 
-    TMB_TRY(tmb_model_check(model));
-    if (!path) return tmb__fail(TMB_EINVAL, "path is NULL");
-    if (ends_with(path, ".npz")) {
-        TMB_TRY(tmb__npz_read(&tensors, path));
-        status = tmb__weights_from_tensors(model, &tensors, "", path);
-        tmb__tensors_free(&tensors);
-        return status;
-    }
-    if (!ends_with(path, ".thimble")) {
-        return tmb__fail(
-                TMB_EINVAL, "%s: weights are read from .thimble and .npz", tmb__printable(path));
-    }
     TMB_TRY(tmb__pack_read(&pack, path));
     status = tmb__weights_from_tensors(model, &pack.tensors, "weight/", path);
     tmb__pack_free(&pack);
     return status;
+}
+
+static int load_own(
+        tmb_model *model, const char *path, const tmb_load_opts *opts, tmb_load_report *report)
+{
+    const bool npz = tmb__ends_with(path, ".npz");
+
+    if (!npz && !tmb__ends_with(path, ".thimble")) {
+        return tmb__fail(TMB_EINVAL, "%s: weights are read from .thimble, .npz, .h5 and .keras",
+                tmb__printable(path));
+    }
+    if (opts->by_name || opts->kernel_order || opts->flip || opts->dense_order) {
+        return tmb__fail(TMB_EINVAL, "%s: by_name and the orders are for Keras' .h5 and .keras",
+                tmb__printable(path));
+    }
+    TMB_TRY(npz ? load_npz(model, path) : load_pack(model, path));
+    for (int k = 0; k < model->n_layers; k++)
+        report->loaded += model->layers[k].n_weights > 0;
+    return 0;
+}
+
+int tmb_model_load_weights_as(
+        tmb_model *model, const char *path, const tmb_load_opts *opts, tmb_load_report *report)
+{
+    const tmb_load_opts given = opts ? *opts : (tmb_load_opts){0};
+    tmb_load_report done = {0};
+
+    if (report) *report = done;
+    TMB_TRY(tmb_model_check(model));
+    if (!path) return tmb__fail(TMB_EINVAL, "path is NULL");
+    if (given.kernel_order > TMB_KERNEL_OIHW || given.flip > TMB_FLIP_YES ||
+            given.dense_order > TMB_DENSE_CHW) {
+        return tmb__fail(TMB_EINVAL, "kernel_order, flip and dense_order are 0, 1 or 2");
+    }
+    if (tmb__ends_with(path, ".h5") || tmb__ends_with(path, ".hdf5") ||
+            tmb__ends_with(path, ".keras"))
+        TMB_TRY(tmb__keras_load(model, path, &given, &done));
+    else
+        TMB_TRY(load_own(model, path, &given, &done));
+    if (report) *report = done;
+    return 0;
+}
+
+int tmb_model_load_weights(tmb_model *model, const char *path)
+{
+    return tmb_model_load_weights_as(model, path, NULL, NULL);
 }
 
 /* ---- out of a net ---- */
@@ -291,8 +339,8 @@ int tmb_model_save_weights(const tmb_model *model, const char *path)
 {
     if (!model || !path) return tmb__fail(TMB_EINVAL, "%s is NULL", model ? "path" : "model");
     if (model->failure.status < 0) return tmb__failure_raise(&model->failure);
-    if (ends_with(path, ".npz")) return save_npz(model, path);
-    if (ends_with(path, ".h5")) return save_h5(model, path);
+    if (tmb__ends_with(path, ".npz")) return save_npz(model, path);
+    if (tmb__ends_with(path, ".h5")) return save_h5(model, path);
     return tmb__fail(TMB_EINVAL, "%s: the ending picks the format, expected .h5 or .npz",
             tmb__printable(path));
 }

@@ -63,7 +63,10 @@ until_there() {
     done
     echo "$1 did not come" >&2
 }
+# A signal is to kill it: "Exit 130" would be no death by SIGINT, though $? is the same.
 finished() {
-    wait "$pid" 2>/dev/null
+    while [ -n "$(jobs -r)" ]; do sleep 0.05; done
+    jobs | grep -o 'Exit .[0-9]*'
+    wait "$pid"
     echo "[$?]"
-}
+} 2>/dev/null # where bash says "Hangup"

@@ -5,8 +5,6 @@ until_there a/checkpoint.thimble
 t train toys -o a $long --force
 t train --resume -o a
 kill -INT $pid
-while [ -n "$(jobs -r)" ]; do sleep 0.05; done
-jobs | grep -o Interrupt # killed by it, and not an exit of 130
 finished
 for signal in TERM HUP; do
     begin train --resume -o a -q

@@ -1,6 +1,7 @@
 /* test_graph.c - adding layers: names, shapes, counts of weights, errors that stick, the arena */
 #include "nn_test.h"
 
+#include <math.h>
 #include <string.h>
 
 static void shape_is(const tmb_model *net, tmb_layer layer, int rank, int a, int b, int c)
@@ -247,6 +248,31 @@ TEST(frozen_and_moving_weights_are_not_trainable)
     assert_int_equal(tmb_model_params(net, true), 112 + 8 + 290);
     assert_status(tmb_model_set_trainable(net, 6, true), TMB_EINVAL);
     tmb_model_free(net);
+}
+
+/* A file may say anything; BGR with one channel once wrote behind the photo. */
+TEST(preprocess_must_suit_the_net)
+{
+    tmb_preprocess pre = {.size = {8, 9}, .channels = 1, .scale = {1, 1, 1}, .bgr = true};
+    tmb_model *grey = new_net(8, 9, 1), *four = new_net(8, 9, 4);
+
+    assert_status(tmb_model_set_preprocess(grey, &pre), TMB_EINVAL);
+    assert_message("BGR");
+    pre.bgr = false;
+    assert_ok(tmb_model_set_preprocess(grey, &pre));
+    pre.margin = 2;
+    assert_status(tmb_model_set_preprocess(grey, &pre), TMB_EINVAL);
+    pre.margin = 0;
+    pre.filter = (tmb_filter)7;
+    assert_status(tmb_model_set_preprocess(grey, &pre), TMB_EINVAL);
+    pre.filter = TMB_BOX;
+    pre.offset[0] = INFINITY;
+    assert_status(tmb_model_set_preprocess(grey, &pre), TMB_EINVAL);
+    pre.offset[0] = 0;
+    pre.channels = 4;
+    assert_status(tmb_model_set_preprocess(four, &pre), TMB_EINVAL);
+    tmb_model_free(grey);
+    tmb_model_free(four);
 }
 
 TEST(classes_preprocess_and_record_are_kept)
