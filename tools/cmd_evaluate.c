@@ -13,7 +13,6 @@ static int open_images(tmb_images **out, const tmb_model *model, const options *
             .user = u,
             .batch = (int)opt_number(opts, OPT_BATCH_SIZE, 0),
             .classes = names};
-    int status;
 
     if (!pre) return tmb__fail(TMB_EMODEL, "the model does not say how photos become its input");
     for (int k = 0; k < tmb_model_classes(model) && k < 1024; k++)
@@ -21,11 +20,7 @@ static int open_images(tmb_images **out, const tmb_model *model, const options *
     images_opts_from(&images, opts);
     images.part = parts[opt_choice(opts, OPT_PART, 0)];
     images.allow_empty_class = true; /* a test folder may lack a class */
-    status = tmb_images_open(out, opts->args[1], &images);
-    if (status == TMB_EDATA && !tmb_errhint()[0])
-        tmb__hint("the model's classes are %s, %s%s", tmb__printable(names[0]),
-                tmb__printable(names[1]), names[2] ? " and so on" : "");
-    TMB_TRY(status);
+    TMB_TRY(tmb_images_open(out, opts->args[1], &images));
     ui_notices(u, *out, NULL);
     return 0;
 }

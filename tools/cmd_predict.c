@@ -104,15 +104,10 @@ static int read_stdin(tmb__bytes *out)
 
 static int predict_stdin(const predict_job *job, float *p)
 {
-    const tmb_preprocess *pre = tmb_model_preprocess(job->model);
-    const tmb_image_opts opts = {.channels = pre->channels, .ignore_exif = pre->ignore_exif};
-    tmb_image image = {0};
     tmb__bytes bytes = {0};
     int status = read_stdin(&bytes);
 
-    if (status == 0) status = tmb_image_decode(&image, bytes.data, bytes.size, &opts, NULL);
-    if (status == 0) status = tmb_predict_image(job->predictor, &image, p);
-    tmb_image_free(&image);
+    if (status == 0) status = tmb_predict_bytes(job->predictor, bytes.data, bytes.size, p);
     tmb__free(bytes.data);
     return status < 0 ? tmb__fail(status, "standard input: %s", tmb_errmsg()) : 0;
 }

@@ -194,7 +194,6 @@ TMB_API tmb_layer tmb_model_find(const tmb_model *model, const char *name); /* 0
 TMB_API int64_t tmb_model_params(const tmb_model *model, bool trainable_only);
 /* A table as Keras' summary(); owned by caller, tmb_free. */
 TMB_API int tmb_model_summary(const tmb_model *model, char **out);
-TMB_API void tmb_free(void *p);
 
 /* Freeze or free one layer. Takes effect at the next tmb_compile. */
 TMB_API int tmb_model_set_trainable(tmb_model *model, tmb_layer layer, bool trainable);

@@ -54,6 +54,9 @@ typedef enum tmb_log_level { TMB_ERROR, TMB_WARN, TMB_INFO, TMB_DEBUG, TMB_TRACE
 typedef void (*tmb_log_sink)(void *user, tmb_log_level level, const char *line);
 TMB_API void tmb_log_set(tmb_log_sink sink, void *user, tmb_log_level most);
 
+/* Give back what a call handed over as "owned by caller, tmb_free"; NULL is fine. */
+TMB_API void tmb_free(void *p);
+
 /* "0.1.0", and one line naming the libraries that were built in and found. */
 TMB_API const char *tmb_version(void);
 TMB_API const char *tmb_build_info(void);

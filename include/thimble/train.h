@@ -132,11 +132,14 @@ TMB_API int tmb_predictor_new(
         tmb_predictor **out, const tmb_model *model, tmb_device *device, int max_batch);
 TMB_API void tmb_predictor_free(tmb_predictor *predictor);
 
-/* Probabilities of each class (sum 1) for one photo, for a file, or for `n` files read side by side:
- * status[i] is 0 or that file's failure, messages[i] its text (owned by caller, tmb_free). */
+/* Probabilities of each class (sum 1) for one photo, a file, the `size` bytes of one at `data`, or `n`
+ * files read side by side: status[i] is 0 or that file's failure, messages[i] its text (owned by
+ * caller, tmb_free). */
 TMB_API int tmb_predict_image(
         tmb_predictor *predictor, const tmb_image *image, float *probabilities);
 TMB_API int tmb_predict_file(tmb_predictor *predictor, const char *path, float *probabilities);
+TMB_API int tmb_predict_bytes(
+        tmb_predictor *predictor, const void *data, size_t size, float *probabilities);
 TMB_API int tmb_predict_files(tmb_predictor *predictor, const char *const *paths, int n,
         float *probabilities, int *status, char **messages);
 

@@ -90,6 +90,11 @@ void tmb__free(void *p)
     free(p);
 }
 
+void tmb_free(void *p)
+{
+    tmb__free(p);
+}
+
 char *tmb__strdup(const char *s)
 {
     const size_t bytes = strlen(s) + 1;

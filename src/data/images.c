@@ -130,30 +130,10 @@ static int wanted_label(const tmb_images *images, const char *name)
     return -1;
 }
 
-static void add_names(tmb__strbuf *sb, char *const *names, int n)
-{
-    for (int i = 0; i < n && sb->len < 160; i++)
-        tmb__strbuf_add(sb, "%s%.40s", i ? ", " : "", tmb__printable(names[i]));
-}
-
-/* A data set of other things altogether. */
-static int fail_other(const tmb_images *images, const opening *o)
-{
-    tmb__strbuf found = {0}, wanted = {0};
-
-    add_names(&found, o->list.names, o->list.n_names);
-    add_names(&wanted, images->names, images->n_classes);
-    tmb__fail(TMB_EDATA, "%s: it has the classes %s, expected %s", tmb__printable(o->path),
-            found.text ? found.text : "", wanted.text ? wanted.text : "");
-    tmb__strbuf_free(&found);
-    tmb__strbuf_free(&wanted);
-    return TMB_EDATA;
-}
-
 /* Labels from the listing's order to the wanted one; photos of other classes get -1. */
 static int apply_wanted(tmb_images *images, opening *o)
 {
-    int n = 0, known = 0, *label;
+    int n = 0, *label;
 
     while (o->wanted[n])
         n++;
@@ -161,7 +141,7 @@ static int apply_wanted(tmb_images *images, opening *o)
     label = tmb__calloc((size_t)o->list.n_names, sizeof *label);
     if (!label) return TMB_ENOMEM;
     for (int i = 0; i < o->list.n_names; i++)
-        known += (label[i] = wanted_label(images, o->list.names[i])) >= 0;
+        label[i] = wanted_label(images, o->list.names[i]);
     for (int64_t i = 0; i < o->list.n; i++)
         o->list.samples[i].label = label[o->list.samples[i].label];
     n = 0;
@@ -171,7 +151,7 @@ static int apply_wanted(tmb_images *images, opening *o)
                 "left out: not one of the wanted classes");
     }
     tmb__free(label);
-    return n == 0 && known == 0 ? fail_other(images, o) : n;
+    return n;
 }
 
 /* Names that a person, or another file system, would take for the same. */
@@ -398,29 +378,31 @@ void tmb_images_free(tmb_images *images)
     tmb__free(images);
 }
 
+/* ---- answers; without a data set those of an empty one ---- */
+
 int64_t tmb_images_count(const tmb_images *images)
 {
-    return images->n;
+    return images ? images->n : 0;
 }
 
 int tmb_images_batch(const tmb_images *images)
 {
-    return images->opts.batch;
+    return images ? images->opts.batch : 0;
 }
 
 int tmb_images_classes(const tmb_images *images)
 {
-    return images->n_classes;
+    return images ? images->n_classes : 0;
 }
 
 const char *tmb_images_class_name(const tmb_images *images, int label)
 {
-    return label >= 0 && label < images->n_classes ? images->names[label] : NULL;
+    return images && label >= 0 && label < images->n_classes ? images->names[label] : NULL;
 }
 
 static const tmb__sample *sample_at(const tmb_images *images, int64_t index)
 {
-    return index >= 0 && index < images->n ? &images->samples[index] : NULL;
+    return images && index >= 0 && index < images->n ? &images->samples[index] : NULL;
 }
 
 const char *tmb_images_path(const tmb_images *images, int64_t index)
@@ -446,7 +428,7 @@ int tmb_images_label(const tmb_images *images, int64_t index)
 
 const tmb_preprocess *tmb_images_preprocess(const tmb_images *images)
 {
-    return &images->pre;
+    return images ? &images->pre : NULL;
 }
 
 const tmb_images_opts *tmb__images_opts(const tmb_images *images)
@@ -456,17 +438,17 @@ const tmb_images_opts *tmb__images_opts(const tmb_images *images)
 
 const uint8_t *tmb_images_fingerprint(const tmb_images *images)
 {
-    return images->fingerprint;
+    return images ? images->fingerprint : NULL;
 }
 
 int64_t tmb_images_notices(const tmb_images *images)
 {
-    return images->notices.n;
+    return images ? images->notices.n : 0;
 }
 
 const tmb_notice *tmb_images_notice(const tmb_images *images, int64_t i)
 {
-    return i >= 0 && i < images->notices.n ? images->notices.items[i] : NULL;
+    return images && i >= 0 && i < images->notices.n ? images->notices.items[i] : NULL;
 }
 
 /* ---- batches ---- */
@@ -478,10 +460,18 @@ static int check_place(const char *what, int64_t value, int64_t end)
             TMB_EINVAL, "%s: %lld, expected 0 to %lld", what, (long long)value, (long long)end - 1);
 }
 
+static int check_args(const char *call, const void *images, const void *out)
+{
+    if (images && out) return 0;
+    return tmb__fail(TMB_EINVAL, "%s: %s is NULL", call, images ? "the result" : "images");
+}
+
 int tmb_images_epoch(tmb_images *images, int64_t epoch, int64_t first)
 {
-    const int64_t batches = (images->n + images->opts.batch - 1) / images->opts.batch;
+    int64_t batches;
 
+    TMB_TRY(check_args("tmb_images_epoch", images, images));
+    batches = (images->n + images->opts.batch - 1) / images->opts.batch;
     TMB_TRY(check_place("epoch", epoch, (int64_t)1 << 48));
     TMB_TRY(check_place("first batch", first, batches + 1));
     if (!images->loader) TMB_TRY(tmb__loader_new(&images->loader, images));
@@ -496,13 +486,15 @@ int tmb__images_plain(tmb_images *images)
 
 int tmb_images_next(tmb_images *images, tmb_batch *out)
 {
-    *out = (tmb_batch){0};
+    if (out) *out = (tmb_batch){0};
+    TMB_TRY(check_args("tmb_images_next", images, out));
     if (!images->loader) return tmb__fail(TMB_EINVAL, "tmb_images_next: no epoch has begun");
     return tmb__loader_next(images->loader, out);
 }
 
 int tmb_images_sample(tmb_images *images, int64_t index, int64_t epoch, float *x)
 {
+    TMB_TRY(check_args("tmb_images_sample", images, x));
     TMB_TRY(check_place("photo", index, images->n));
     return tmb__store_sample(images, index, epoch, &images->scratch, x);
 }
@@ -511,7 +503,8 @@ int tmb_images_photo(tmb_images *images, int64_t index, tmb_image *out)
 {
     tmb_image kept;
 
-    *out = (tmb_image){0};
+    if (out) *out = (tmb_image){0};
+    TMB_TRY(check_args("tmb_images_photo", images, out));
     TMB_TRY(check_place("photo", index, images->n));
     TMB_TRY(tmb__store_get(images, index, &images->scratch, &kept));
     TMB_TRY(tmb__image_new(out, kept.height, kept.width, kept.channels));

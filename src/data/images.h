@@ -8,6 +8,7 @@
 typedef struct tmb__sample {
     char *path;    /* as it can be opened; owned */
     int64_t size;  /* bytes of the file, -1 where that cannot be told */
+    int64_t mtime; /* in ns: with the size it tells when another file stands in its place */
     int64_t slot;  /* place among the kept photos, -1: decoded at each use */
     int32_t label; /* -1: of a class that is not wanted */
     uint32_t key;  /* the key is path + key */
@@ -36,6 +37,8 @@ typedef struct tmb__listing {
 
 /* `path` belongs to the listing from now on, also when this fails. */
 int tmb__listing_add(tmb__listing *list, char *path, size_t key, int label, tmb_part part);
+/* The file's size and time as they are now. */
+void tmb__sample_stamp(tmb__sample *sample, const char *path);
 /* Add a class; sort them once all are there and forget doubles; then names have labels. */
 int tmb__listing_name(tmb__listing *list, const char *name);
 void tmb__listing_sort_names(tmb__listing *list);

@@ -16,9 +16,9 @@
 
 enum { SLOTS = 3, REASON_BYTES = 160 };
 
-/* One photo of a batch that could not be read any more. */
+/* One photo of a batch that could not be read any more, or is another one than it was. */
 typedef struct lost {
-    bool yes;
+    bool yes, changed;
     char why[REASON_BYTES];
 } lost;
 
@@ -51,6 +51,7 @@ struct tmb__loader {
     slot *taken;
     bool running;
     int64_t n_lost; /* in this epoch */
+    bool told;      /* in this epoch: that a file has changed */
 };
 
 /* ---- the loader's side ---- */
@@ -60,6 +61,16 @@ typedef struct filling {
     slot *slot;
     atomic_int status;
 } filling;
+
+/* Only photos that are decoded again can have changed. */
+static bool has_changed(const tmb__sample *sample)
+{
+    tmb__sample now = {0};
+
+    if (sample->slot >= 0) return false;
+    tmb__sample_stamp(&now, sample->path);
+    return now.size != sample->size || now.mtime != sample->mtime;
+}
 
 static void fill_one(void *user, int task, int worker)
 {
@@ -73,6 +84,7 @@ static void fill_one(void *user, int task, int worker)
             &f->loader->scratch[worker], s->x + (size_t)task * floats);
 
     s->lost[task].yes = status == TMB_EDATA;
+    s->lost[task].changed = status == 0 && has_changed(&images->samples[index]);
     if (status == TMB_EDATA)
         snprintf(s->lost[task].why, REASON_BYTES, "%s", tmb_errmsg());
     else if (status < 0)
@@ -176,9 +188,29 @@ int tmb__loader_epoch(tmb__loader *loader, int64_t number, int64_t first)
     atomic_store(&loader->cancel, false);
     loader->current = (epoch){number, first};
     loader->n_lost = 0;
+    loader->told = false;
     tmb__order_fill(loader->order, images->n, &images->opts, number);
     loader->running = true;
     tmb__queue_push(loader->epochs, &loader->current);
+    return 0;
+}
+
+/* Tell once an epoch that a file is not the one that was read when the data set was opened. */
+static int tell_changed(tmb__loader *loader, const slot *s)
+{
+    tmb_images *images = loader->images;
+
+    for (int i = 0; i < s->n_asked && !loader->told; i++) {
+        const tmb__sample *sample = &images->samples[s->asked[i]];
+
+        if (!s->lost[i].changed) continue;
+        loader->told = true;
+        TMB_LOG(WARN, "%s: replaced since training began, used as it is now",
+                tmb__printable(sample->path));
+        TMB_TRY(tmb__notices_add(&images->notices, TMB_NOTICE_WARNING, sample->path + sample->key,
+                "replaced before epoch %lld, used as it is now",
+                (long long)loader->current.number));
+    }
     return 0;
 }
 
@@ -217,6 +249,7 @@ int tmb__loader_next(tmb__loader *loader, tmb_batch *out)
         }
         loader->taken = s;
         status = s->failure.status < 0 ? tmb__failure_raise(&s->failure) : count_lost(loader, s);
+        if (status == 0) status = tell_changed(loader, s);
         if (status < 0) {
             break_off(loader);
             return status;

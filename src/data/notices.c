@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 int tmb__notices_add(
         tmb__notices *notices, tmb_notice_kind kind, const char *path, const char *fmt, ...)
@@ -47,6 +48,15 @@ void tmb__notices_free(tmb__notices *notices)
     *notices = (tmb__notices){0};
 }
 
+void tmb__sample_stamp(tmb__sample *sample, const char *path)
+{
+    struct stat st;
+    const bool there = stat(path, &st) == 0;
+
+    sample->size = there ? (int64_t)st.st_size : -1;
+    sample->mtime = there ? (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec : 0;
+}
+
 int tmb__listing_add(tmb__listing *list, char *path, size_t key, int label, tmb_part part)
 {
     if (!path) return TMB_ENOMEM;
@@ -66,12 +76,9 @@ int tmb__listing_add(tmb__listing *list, char *path, size_t key, int label, tmb_
         list->samples = grown;
         list->cap = cap;
     }
-    list->samples[list->n++] = (tmb__sample){.path = path,
-            .size = tmb__file_size(path),
-            .slot = -1,
-            .label = label,
-            .key = (uint32_t)key,
-            .part = part};
+    list->samples[list->n] = (tmb__sample){
+            .path = path, .slot = -1, .label = label, .key = (uint32_t)key, .part = part};
+    tmb__sample_stamp(&list->samples[list->n++], path);
     if (part != TMB_ALL) list->has_part[part] = true;
     return 0;
 }

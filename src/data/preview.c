@@ -140,13 +140,15 @@ static int draw_sheet(const sheet *s)
 
 int tmb_images_preview(tmb_images *images, int rows, int variants, tmb_image *out)
 {
-    const int h = images->pre.size[0], w = images->pre.size[1];
-    const int grow = TMB_MAX((CELL + TMB_MIN(h, w) - 1) / TMB_MIN(h, w), 1);
     sheet s = {.images = images, .out = out, .rows = rows, .variants = variants};
     int64_t height, width;
-    int status;
+    int status, h, w, grow;
 
+    if (!images || !out) return tmb__fail(TMB_EINVAL, "preview: images or the result is NULL");
     *out = (tmb_image){0};
+    h = images->pre.size[0];
+    w = images->pre.size[1];
+    grow = TMB_MAX((CELL + TMB_MIN(h, w) - 1) / TMB_MIN(h, w), 1);
     s.cell_h = h * grow;
     s.cell_w = w * grow;
     height = 2 * MARGIN + HEAD + (int64_t)rows * (LABEL + s.cell_h + BREAK) - BREAK;

@@ -50,7 +50,4 @@ int tmb__keras_match(const tmb__keras_file *file, const tmb_model *model, bool b
 int tmb__keras_mismatch(
         const tmb__keras_file *file, const tmb_model *model, int layer, int weight, int source);
 
-/* The stem that Keras 3 makes of a layer's class, "conv2d". */
-const char *tmb__keras_stem(tmb__layer_kind kind);
-
 #endif

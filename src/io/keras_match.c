@@ -9,17 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *tmb__keras_stem(tmb__layer_kind kind)
-{
-    static const char *const stems[] = {
-#define X(KIND, class_name, snake_name, type) snake_name,
-#include "nn/layers.def"
-#undef X
-    };
-
-    return stems[kind];
-}
-
 static int count_weighted(const tmb_model *model)
 {
     int n = 0;
@@ -93,7 +82,7 @@ static int match_classes(const tmb__keras_file *file, const tmb_model *model, in
         const tmb__layer *layer = &model->layers[k];
 
         if (layer->n_weights == 0) continue;
-        source[k] = nth_of_class(file, tmb__keras_stem(layer->kind), seen[layer->kind]++);
+        source[k] = nth_of_class(file, tmb__layer_stem(layer->kind), seen[layer->kind]++);
         if (source[k] < 0) {
             return tmb__fail(TMB_EMODEL, "%s: layer \"%s\": the file has %d layers of class %s",
                     tmb__printable(file->what), tmb__printable(layer->name), seen[layer->kind] - 1,

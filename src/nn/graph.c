@@ -24,6 +24,11 @@ const char *tmb__layer_class(tmb__layer_kind kind)
     return kinds[kind].class_name;
 }
 
+const char *tmb__layer_stem(tmb__layer_kind kind)
+{
+    return kinds[kind].stem;
+}
+
 const tmb__layer_type *tmb__layer_type_of(tmb__layer_kind kind)
 {
     return kinds[kind].type;

@@ -137,6 +137,9 @@ int tmb_model_set_classes(tmb_model *model, const char *const *names, int n)
 
     if (!model) return tmb__fail(TMB_EINVAL, "model is NULL");
     if (n < 0 || (n > 0 && !names)) return tmb__fail(TMB_EINVAL, "names is NULL or n negative");
+    for (int i = 0; i < n; i++) {
+        if (!names[i]) return tmb__fail(TMB_EINVAL, "the name of class %d is NULL", i);
+    }
     if (n > 0) copy = tmb__calloc((size_t)n, sizeof *copy);
     if (n > 0 && !copy) return TMB_ENOMEM;
     for (int i = 0; i < n; i++) {

@@ -59,8 +59,3 @@ int tmb_model_predict(tmb_model *model, const float *x, int n, float *scores)
                 scores + done * outputs));
     return 0;
 }
-
-void tmb_free(void *p)
-{
-    tmb__free(p);
-}

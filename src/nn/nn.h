@@ -76,7 +76,8 @@ struct tmb_model {
     void (*training_free)(void *training);
 };
 
-const char *tmb__layer_class(tmb__layer_kind kind);
+const char *tmb__layer_class(tmb__layer_kind kind); /* "Conv2D" */
+const char *tmb__layer_stem(tmb__layer_kind kind);  /* "conv2d" */
 /* The whole net makes sense: shapes, names unique, one output. First error or 0. */
 int tmb__model_validate(tmb_model *model);
 /* Adds a layer from its parts: what the public tmb_model_add_* and the file reader both use. */

@@ -127,6 +127,6 @@ int tmb_model_history(const tmb_model *model, const tmb_epoch **epochs)
 {
     const tmb__training *training = model ? tmb__training_of(model) : NULL;
 
-    *epochs = training ? training->history : NULL;
+    if (epochs) *epochs = training ? training->history : NULL;
     return training ? training->n_history : 0;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { MOST_AT_ONCE = 65536 };
+
 /* What a worker needs to read photos; kept, so that photo after photo takes no memory anew. */
 typedef struct reader {
     tmb__resizer resizer;
@@ -39,6 +41,9 @@ int tmb_predictor_new(
     if (!out) return tmb__fail(TMB_EINVAL, "predictor: out is NULL");
     *out = NULL;
     if (!model) return tmb__fail(TMB_EINVAL, "predictor: model is NULL");
+    if (max_batch > MOST_AT_ONCE)
+        return tmb__fail(
+                TMB_EINVAL, "predictor: max_batch is %d, above %d", max_batch, MOST_AT_ONCE);
     if (!model->has_preprocess)
         return tmb__fail(TMB_EMODEL, "the model does not say how photos become its input");
     p = tmb__calloc(1, sizeof *p);
@@ -102,6 +107,18 @@ static int load_file(tmb_predictor *p, int worker, const char *path, int slot)
     return 0;
 }
 
+/* The decoder only reads them. */
+static int load_bytes(tmb_predictor *p, const void *data, size_t size)
+{
+    reader *r = &p->readers[0];
+    const tmb__bytes file = {(uint8_t *)(uintptr_t)data, size};
+
+    TMB_TRY(tmb__preprocess_decode(
+            &p->model->preprocess, &r->resizer, &file, NULL, &r->kept, NULL));
+    take(p, r, 0);
+    return 0;
+}
+
 static int score(tmb_predictor *p, int n, float *probabilities)
 {
     TMB_TRY(tmb__scorer_run(&p->scorer, p->x, n, p->scores));
@@ -113,7 +130,7 @@ static int score(tmb_predictor *p, int n, float *probabilities)
 
 int tmb_predict_image(tmb_predictor *p, const tmb_image *image, float *probabilities)
 {
-    if (!p || !image || !probabilities)
+    if (!p || !image || !image->pixels || !probabilities)
         return tmb__fail(TMB_EINVAL, "predict: an argument is NULL");
     TMB_TRY(load_image(p, image));
     return score(p, 1, probabilities);
@@ -123,6 +140,13 @@ int tmb_predict_file(tmb_predictor *p, const char *path, float *probabilities)
 {
     if (!p || !path || !probabilities) return tmb__fail(TMB_EINVAL, "predict: an argument is NULL");
     TMB_TRY(load_file(p, 0, path, 0));
+    return score(p, 1, probabilities);
+}
+
+int tmb_predict_bytes(tmb_predictor *p, const void *data, size_t size, float *probabilities)
+{
+    if (!p || !data || !probabilities) return tmb__fail(TMB_EINVAL, "predict: an argument is NULL");
+    TMB_TRY(load_bytes(p, data, size));
     return score(p, 1, probabilities);
 }
 

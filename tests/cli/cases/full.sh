@@ -5,7 +5,7 @@ thimble train toys $(quick b) -q >/dev/null
 cp b/model.thimble before
 (ulimit -f 200 && t train --resume -o b -e 3 -q)
 cmp b/model.thimble before && ls -A b | grep -c tmp
-(ulimit -f 10 && t sample c -n 2 -q)
+(ulimit -f 10 && t sample c -n 2 -j 1 -q)
 (ulimit -f 10 && t preview toys -o c.png)
 for command in help version "info run/model.thimble" "predict run/model.thimble toys/validation" "completion bash"; do
     say thimble $command

@@ -8,7 +8,7 @@ t predict run/model.thimble --files-from list
 t predict run/model.thimble --files-from - <list
 t predict run/model.thimble --files-from nolist
 cat $mugs/mug.1.jpg | t predict run/model.thimble -
-cat $mugs/mug.1.jpg | t predict run/model.thimble $mugs/mug.1.jpg - | awk '{print $3}' | uniq | wc -l
+cat $mugs/mug.1.jpg | thimble predict run/model.thimble $mugs/mug.1.jpg - | awk '{print $3}' | uniq | wc -l
 t predict run/model.thimble $mugs/mug.0.jpg --csv --top-k 2
 json thimble predict run/model.thimble $mugs --json --top-k 2
 mkdir none && t predict run/model.thimble none

@@ -7,7 +7,7 @@ t train toys/train $(quick b) -q
 cut -d, -f2,3 b/split.csv | sort | uniq -c
 (cd toys/train && find -name '*.jpg' | sort | sed 's|^./\([^/]*\)/.*|train/&,\1|; s|/\./|/|') >list
 (echo file_name,label; sed 's|^|toys/|' list) >set.csv
-json thimble train set.csv $(quick c) --json -q | sed -E 's/[0-9]+\.[0-9]+/N/g'
+json thimble train set.csv $(quick c) --json | sed -E 's/[0-9]+\.[0-9]+/N/g'
 t train toys $(quick d) -v 2>&1 | grep -c 'lr 0.001, .* img/s'
 t train toys $(quick e) -q --min-accuracy 1
 t train toys $(quick e) -q --min-accuracy 0 --force

@@ -236,6 +236,27 @@ TEST(loader_file_vanishes)
     tmb_images_free(images);
 }
 
+TEST(loader_file_replaced)
+{
+    static epoch_copy before, after;
+    tmb_images_opts opts = plain;
+    tmb_images *images;
+
+    opts.cache_bytes = 1;
+    images = images_open(make_set(), &opts);
+    read_epoch(images, 0, 0, &before);
+    assert_int_equal(tmb_images_notices(images), 0);
+    photo_write(90, "set/a/0005.png");
+    photo_write(91, "set/a/0006.png");
+    read_epoch(images, 1, 0, &after);
+    assert_int_equal(after.n, PHOTOS);
+    assert_memory_not_equal(before.x[5], after.x[5], sizeof before.x[5]);
+    assert_int_equal(tmb_images_notices(images), 1); /* once an epoch */
+    assert_string_equal(tmb_images_notice(images, 0)->path, "a/0005.png");
+    assert_non_null(strstr(tmb_images_notice(images, 0)->text, "replaced before epoch 1"));
+    tmb_images_free(images);
+}
+
 TEST(loader_every_allocation_may_fail)
 {
     tmb_images *images = images_open(make_set(), &varied);
@@ -259,5 +280,36 @@ TEST(loader_no_thread)
     assert_status(tmb_images_epoch(images, 0, 0), TMB_ENOMEM);
     assert_true(test_fail_end());
     assert_ok(tmb_images_epoch(images, 0, 0));
+    tmb_images_free(images);
+}
+
+/* A NULL is an error, or stands for an empty data set; it never ends the program. */
+TEST(images_take_null)
+{
+    tmb_images *images = images_open(make_set(), &plain);
+    tmb_image image;
+    tmb_batch batch;
+    float x[FLOATS];
+
+    assert_int_equal(tmb_images_count(NULL), 0);
+    assert_int_equal(tmb_images_batch(NULL), 0);
+    assert_int_equal(tmb_images_classes(NULL), 0);
+    assert_int_equal(tmb_images_label(NULL, 0), -1);
+    assert_int_equal(tmb_images_notices(NULL), 0);
+    assert_null(tmb_images_notice(NULL, 0));
+    assert_null(tmb_images_class_name(NULL, 0));
+    assert_null(tmb_images_path(NULL, 0));
+    assert_null(tmb_images_key(NULL, 0));
+    assert_null(tmb_images_preprocess(NULL));
+    assert_null(tmb_images_fingerprint(NULL));
+    assert_status(tmb_images_epoch(NULL, 0, 0), TMB_EINVAL);
+    assert_status(tmb_images_next(NULL, &batch), TMB_EINVAL);
+    assert_status(tmb_images_next(images, NULL), TMB_EINVAL);
+    assert_status(tmb_images_sample(NULL, 0, 0, x), TMB_EINVAL);
+    assert_status(tmb_images_sample(images, 0, 0, NULL), TMB_EINVAL);
+    assert_status(tmb_images_photo(NULL, 0, &image), TMB_EINVAL);
+    assert_status(tmb_images_photo(images, 0, NULL), TMB_EINVAL);
+    assert_status(tmb_images_preview(NULL, 1, 1, &image), TMB_EINVAL);
+    assert_status(tmb_images_preview(images, 1, 1, NULL), TMB_EINVAL);
     tmb_images_free(images);
 }

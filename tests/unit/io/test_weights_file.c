@@ -91,8 +91,8 @@ TEST(weights_file_endings)
 
     assert_status(tmb_model_save_weights(a, test_temp("a.txt")), TMB_EINVAL);
     assert_message("expected .h5 or .npz");
-    assert_status(tmb_model_load_weights(a, test_temp("a.h5")), TMB_EINVAL);
-    assert_message("weights are read from .thimble and .npz");
+    assert_status(tmb_model_load_weights(a, test_temp("a.txt")), TMB_EINVAL);
+    assert_message("weights are read from .thimble, .npz, .h5 and .keras");
     assert_status(tmb_model_load_weights(a, test_temp("none.npz")), TMB_EMODEL);
     assert_status(tmb_model_load_weights(NULL, "a.npz"), TMB_EINVAL);
     assert_status(tmb_model_save_weights(NULL, "a.npz"), TMB_EINVAL);

@@ -96,18 +96,24 @@ TEST(predict_agrees_with_the_nets_scores)
 }
 
 /* A photo in memory, of the size that is kept: nothing to reduce on the way. */
-TEST(predict_image_equals_file)
+TEST(predict_image_and_bytes_equal_file)
 {
     fixture f = trained();
     tmb_predictor *p = predictor_of(f.net, NULL, 1);
     const char *path = test_temp("toys/validation/ring/1001.bmp");
     float by_file[2], by_image[2];
     tmb_image image;
+    tmb__bytes file;
 
     assert_ok(tmb_image_read(&image, path, NULL, NULL));
     assert_ok(tmb_predict_file(p, path, by_file));
     assert_ok(tmb_predict_image(p, &image, by_image));
     assert_memory_equal(by_file, by_image, sizeof by_file);
+    assert_ok(tmb__file_read(&file, path, 1 << 20, TMB_EDATA));
+    assert_ok(tmb_predict_bytes(p, file.data, file.size, by_image));
+    assert_memory_equal(by_file, by_image, sizeof by_file);
+    assert_status(tmb_predict_bytes(p, NULL, 1, by_image), TMB_EINVAL);
+    tmb__free(file.data);
     tmb_image_free(&image);
     tmb_predictor_free(p);
     fixture_free(&f);
