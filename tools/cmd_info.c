@@ -1,4 +1,5 @@
-/* cmd_info.c - thimble info: what a model file holds, and whether it still computes what it did */
+/* cmd_info.c - thimble info: what a model or weights file holds, and whether it still computes the same */
+#include "info_tensors.h"
 #include "ui.h"
 
 #include <stdio.h>
@@ -99,6 +100,8 @@ int cmd_INFO(const options *opts)
         tmb__hint("thimble info runs/first/model.thimble");
         return TMB_EINVAL;
     }
+    if (info_tensors_takes(opts->args[0]) && !opt_given(opts, OPT_VERIFY))
+        return info_tensors(opts->args[0], opt_given(opts, OPT_JSON));
     status = open_model(&model, opts->args[0]);
     if (status == 0 && opt_given(opts, OPT_VERIFY)) {
         status = open_device(&device, opts);

@@ -99,7 +99,7 @@ int tmb__zip_member(tmb__bytes *out, const char *path, const char *member)
         const bool lack = zip_error_code_zip(&error) == ZIP_ER_MEMORY;
 
         status = tmb__fail(lack ? TMB_ENOMEM : TMB_EMODEL, "%s: not a sound zip archive: %s",
-                tmb__printable(path), zip_error_strerror(&error));
+                tmb__printable(path), archive.size < 22 ? "too short" : zip_error_strerror(&error));
         if (source) zip_source_free(source);
     }
     zip_error_fini(&error);

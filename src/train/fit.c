@@ -40,6 +40,11 @@ static int check(const tmb_model *model, const tmb_images *images, const tmb_fit
         return TMB_EINVAL;
     }
     if (opts->epochs < 0) return tmb__fail(TMB_EINVAL, "fit: epochs is %d, below 0", opts->epochs);
+    if ((int)opts->monitor < 0 || opts->monitor > TMB_VAL_ACCURACY)
+        return tmb__fail(TMB_EINVAL, "fit: there is no monitor number %d", (int)opts->monitor);
+    if (opts->patience < 0 || opts->plateau < 0)
+        return tmb__fail(TMB_EINVAL, "fit: patience is %d and plateau %d, 0 or more expected",
+                opts->patience, opts->plateau);
     if (opts->resume && !opts->checkpoint)
         return tmb__fail(TMB_EINVAL, "fit: resume needs the name of a checkpoint");
     TMB_TRY(tmb__check_images(model, images));
@@ -111,6 +116,7 @@ static int start(tmb__fit *fit)
     tmb_device *device;
 
     TMB_TRY(adopt_data(fit->model, fit->images, validation));
+    if (validation) TMB_TRY(tmb__check_images(fit->model, validation)); /* its names, now known */
     TMB_TRY(tmb__model_device(fit->model, &device));
     TMB_TRY(allocate(fit));
     TMB_TRY(tmb__exec_new(&fit->exec, fit->model, device, batch, &spec));

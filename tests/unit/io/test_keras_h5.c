@@ -273,6 +273,26 @@ TEST(keras_h5_by_name)
     tmb_model_free(none);
 }
 
+/* MobileNetV2 as Keras gives it away: 105 layers with weights, of which this net has the first two. */
+TEST(keras_h5_by_name_from_an_application)
+{
+    const char *path =
+            TEST_SHARED("weights/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5");
+    tmb_load_report report;
+    tmb_model *net;
+
+    assert_ok(tmb_model_new(&net, 32, 32, 3));
+    tmb_conv2d(net, .filters = 32, .kernel = {3, 3}, .no_bias = true, .name = "Conv1");
+    tmb_batchnorm(net, .name = "bn_Conv1");
+    assert_ok(load_as(net, path, &(tmb_load_opts){.by_name = true}, &report));
+    assert_int_equal(report.loaded, 2);
+    assert_int_equal(report.unused, 103);
+    assert_int_equal(report.flip, TMB_FLIP_NO);
+    assert_status(load_as(net, path, NULL, NULL), TMB_EMODEL);
+    assert_message("105 layers with weights, the net has 2");
+    tmb_model_free(net);
+}
+
 /* Written here, read here: equal bits. */
 TEST(keras_h5_round_trip)
 {
