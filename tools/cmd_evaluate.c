@@ -5,7 +5,7 @@
 
 static int open_images(tmb_images **out, const tmb_model *model, const options *opts, ui *u)
 {
-    static const tmb_part parts[] = {TMB_ALL, TMB_TRAIN, TMB_VALIDATION, TMB_TEST};
+    static const tmb_part parts[] = {TMB_HELD_OUT, TMB_ALL, TMB_TRAIN, TMB_VALIDATION, TMB_TEST};
     const char *names[1025] = {0};
     const tmb_preprocess *pre = tmb_model_preprocess(model);
     tmb_images_opts images = {.preprocess = pre,
@@ -46,10 +46,11 @@ static tmb_share precision(const tmb_evaluation *e, int k)
 
 static void text_answer(tmb__strbuf *sb, const tmb_images *images, const tmb_evaluation *e)
 {
+    static const char *const parts[] = {"", "training ", "validation ", "test "};
     char share[64];
 
-    tmb__strbuf_add(sb, "accuracy     %s  (95 %% interval, %lld photos)\n",
-            share_text(&e->accuracy, share), (long long)e->n);
+    tmb__strbuf_add(sb, "accuracy     %s  (95 %% interval, %lld %sphotos)\n",
+            share_text(&e->accuracy, share), (long long)e->n, parts[tmb_images_part(images)]);
     tmb__strbuf_add(sb, "loss         %.4f\n", e->loss);
     tmb__strbuf_add(sb, "calibration  %.4f  (expected error of the probabilities, 15 bins)\n\n",
             e->calibration_error);

@@ -3,7 +3,7 @@
 
 int cmd_PREVIEW(const options *opts)
 {
-    static const tmb_part parts[] = {TMB_ALL, TMB_TRAIN, TMB_VALIDATION, TMB_TEST};
+    static const tmb_part parts[] = {TMB_HELD_OUT, TMB_ALL, TMB_TRAIN, TMB_VALIDATION, TMB_TEST};
     const char *path = opt_text(opts, OPT_OUTPUT, NULL);
     tmb_images_opts images_opts = {0};
     tmb_images *images = NULL;
@@ -23,7 +23,7 @@ int cmd_PREVIEW(const options *opts)
     images_opts.preprocess = &recipe.preprocess;
     images_opts.augment = recipe.augment;
     images_opts.batch = recipe.batch;
-    images_opts.part = parts[opt_choice(opts, OPT_PART, TMB_TRAIN)];
+    images_opts.part = parts[opt_choice(opts, OPT_PART, 2)];
     images_opts.on_scan = ui_scan;
     images_opts.user = &u;
     status = tmb_images_open(&images, opts->args[0], &images_opts);

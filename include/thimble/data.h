@@ -77,7 +77,13 @@ typedef struct tmb_preprocess {
 
 /* Which part of a data set. With folders train/ and validation/ (val/, valid/) or test/ below it, or a
  * split column in the CSV, these; else `val_split` cuts it, stratified, equal photos kept together. */
-typedef enum tmb_part { TMB_ALL, TMB_TRAIN, TMB_VALIDATION, TMB_TEST } tmb_part;
+typedef enum tmb_part {
+    TMB_ALL,
+    TMB_TRAIN,
+    TMB_VALIDATION,
+    TMB_TEST,
+    TMB_HELD_OUT /* what was not trained on: test, else validation; all if there is no such part */
+} tmb_part;
 
 typedef enum tmb_bad_images { TMB_BAD_SKIP, TMB_BAD_FAIL, TMB_BAD_USE } tmb_bad_images;
 
@@ -117,6 +123,7 @@ TMB_API void tmb_images_free(tmb_images *images);
 
 TMB_API int64_t tmb_images_count(const tmb_images *images);
 TMB_API int tmb_images_batch(const tmb_images *images); /* photos a step */
+TMB_API tmb_part tmb_images_part(const tmb_images *images); /* never TMB_HELD_OUT */
 TMB_API int tmb_images_classes(const tmb_images *images);
 /* Borrowed, as long as the images live. */
 TMB_API const char *tmb_images_class_name(const tmb_images *images, int label);

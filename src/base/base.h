@@ -103,7 +103,8 @@ const char *tmb__env(tmb__env_id id); /* NULL if unset or empty */
 
 /* ---- time (clock.c) ---- */
 
-double tmb__now(void); /* seconds of a monotonic clock */
+double tmb__now(void);     /* seconds of a monotonic clock */
+double tmb__cpu_now(void); /* seconds that this thread has computed */
 
 /* ---- random numbers (rng.c): Philox 4x32-10, a value is f(seed, stream, counter) ---- */
 
@@ -184,7 +185,8 @@ int tmb__file_read(tmb__bytes *out, const char *path, size_t limit, int code);
  * On failure the old file is untouched and no temporary stays; only if the very last step fails, the
  * folder's fsync, the new file is in place already. `path` must be a regular file or not exist. */
 int tmb__file_replace(const char *path, const tmb__bytes *parts, int n_parts);
-int tmb__file_exists(const char *path);   /* 1 file, 2 folder, 3 anything else, 0 nothing there */
+/* 1 file, 2 folder, 3 anything else, 0 nothing there, and errno says why. */
+int tmb__file_exists(const char *path);
 int tmb__folder_make(const char *path);   /* with parents; an existing folder is fine */
 int64_t tmb__file_size(const char *path); /* -1 if it cannot be read */
 /* "a/b" from "a" and "b"; an absolute b stays as it is. NULL without memory; owned by caller. */

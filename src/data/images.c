@@ -49,7 +49,7 @@ static int check_opts(const tmb_images_opts *opts)
 {
     if (opts->batch < 1 || opts->batch > MAX_BATCH)
         return tmb__fail(TMB_EINVAL, "batch size: %d, expected 1 to %d", opts->batch, MAX_BATCH);
-    if ((int)opts->part < 0 || opts->part > TMB_TEST)
+    if ((int)opts->part < 0 || opts->part > TMB_HELD_OUT)
         return tmb__fail(TMB_EINVAL, "part: number %d is unknown", (int)opts->part);
     if ((int)opts->bad < 0 || opts->bad > TMB_BAD_USE)
         return tmb__fail(TMB_EINVAL, "bad images: number %d is unknown", (int)opts->bad);
@@ -262,12 +262,21 @@ static int check_counts(tmb_images *images, const opening *o)
     return status;
 }
 
+/* What TMB_HELD_OUT stands for in this data set. */
+static tmb_part held_out(const tmb__listing *list)
+{
+    if (list->has_part[TMB_TEST]) return TMB_TEST;
+    return list->has_part[TMB_VALIDATION] ? TMB_VALIDATION : TMB_ALL;
+}
+
 static int choose_part(tmb_images *images, opening *o)
 {
-    const tmb_part part = images->opts.part;
+    const tmb_part part =
+            images->opts.part == TMB_HELD_OUT ? held_out(&o->list) : images->opts.part;
     const bool cut =
             (part == TMB_TRAIN || part == TMB_VALIDATION) && !o->list.has_part[TMB_VALIDATION];
 
+    images->opts.part = part;
     TMB_TRY(cut ? cut_parts(images, o) : take_part(images, o));
     keep_samples(&o->list, part, TMB_ALL);
     TMB_TRY(check_counts(images, o));
@@ -383,6 +392,11 @@ void tmb_images_free(tmb_images *images)
 int64_t tmb_images_count(const tmb_images *images)
 {
     return images ? images->n : 0;
+}
+
+tmb_part tmb_images_part(const tmb_images *images)
+{
+    return images ? images->opts.part : TMB_ALL;
 }
 
 int tmb_images_batch(const tmb_images *images)

@@ -82,7 +82,10 @@ static int append(const char *bytes, size_t n, void *user)
 
 int tmb__json_text(tmb__strbuf *sb, const json_t *json)
 {
-    if (json_dump_callback(json, append, sb, JSON_COMPACT | JSON_ENCODE_ANY) == 0) return 0;
+    /* Nine digits bring a float back to the bit; exact doubles are stored as integers. */
+    const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9);
+
+    if (json_dump_callback(json, append, sb, flags) == 0) return 0;
     return tmb__fail(TMB_ENOMEM, "not enough memory for JSON text");
 }
 

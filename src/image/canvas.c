@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { LATE_STRIDE = 16 };
+
 int tmb__codec_fail(const tmb__codec *codec, const char *fmt, ...)
 {
     char text[320];
@@ -19,6 +21,20 @@ int tmb__codec_fail(const tmb__codec *codec, const char *fmt, ...)
     va_end(args);
     if (codec->name == NULL) return tmb__fail(TMB_EDATA, "%s", text);
     return tmb__fail(TMB_EDATA, "%s: %s", tmb__printable(codec->name), text);
+}
+
+bool tmb__codec_late(tmb__codec *codec)
+{
+    return ++codec->looks % LATE_STRIDE == 0 &&
+            tmb__cpu_now() - codec->began > codec->opts.timeout;
+}
+
+int tmb__codec_timeout(const tmb__codec *codec, const char *unit, int64_t at, int64_t of)
+{
+    tmb__codec_fail(codec, "%s timed out after %g s, at %s %" PRId64 " of %" PRId64,
+            codec->info->format, codec->opts.timeout, unit, at, of);
+    tmb__hint("--decode-timeout sets the limit");
+    return TMB_EDATA;
 }
 
 void tmb__codec_fault(tmb__codec *codec, tmb_image_state state, const char *fmt, ...)

@@ -27,6 +27,8 @@ typedef struct tmb__codec {
     tmb_image_info *info;
     tmb_image *out;
     int width, height; /* of the canvas as stored, before it is turned */
+    double began;      /* tmb__cpu_now() */
+    int looks;         /* how often tmb__codec_late was asked */
 } tmb__codec;
 
 /* The format of the bytes; if none of ours, *what says in words what they are. */
@@ -34,6 +36,11 @@ tmb__format tmb__sniff(const uint8_t *data, size_t size, const char **what);
 
 /* TMB_EDATA with the file's name in front. */
 int tmb__codec_fail(const tmb__codec *codec, const char *fmt, ...) TMB_PRINTF(2, 3);
+/* Whether the time limit has passed; to be asked at every row. The clock is a call into the kernel, so
+ * only every 16th question looks at it. */
+bool tmb__codec_late(tmb__codec *codec);
+/* The failure that follows from it, with how far the decoder came. */
+int tmb__codec_timeout(const tmb__codec *codec, const char *unit, int64_t at, int64_t of);
 /* Lower the picture's state to `state` (never raise it); the worst fault's text is kept. */
 void tmb__codec_fault(tmb__codec *codec, tmb_image_state state, const char *fmt, ...)
         TMB_PRINTF(3, 4);

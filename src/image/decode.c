@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { SIZE_MAX_PIXELS = 64 << 20, SIZE_MAX_BYTES = 256 << 20 };
+enum { SIZE_MAX_PIXELS = 64 << 20, SIZE_MAX_BYTES = 256 << 20, TIMEOUT_SECONDS = 2 };
 
 static const struct {
     const char *name;
@@ -54,11 +54,13 @@ static int resolve(tmb_image_opts *opts)
 
     if (c != 0 && c != 1 && c != 3 && c != 4)
         return tmb__fail(TMB_EINVAL, "channels %d, must be 1, 3 or 4", c);
-    if (opts->max_pixels < 0 || opts->max_bytes < 0 || opts->min_side < 0)
+    if (opts->max_pixels < 0 || opts->max_bytes < 0 || opts->min_side < 0 ||
+            !(opts->timeout >= 0))
         return tmb__fail(TMB_EINVAL, "a limit for pictures is negative");
     if (c == 0) opts->channels = 3;
     if (opts->max_pixels == 0) opts->max_pixels = SIZE_MAX_PIXELS;
     if (opts->max_bytes == 0) opts->max_bytes = SIZE_MAX_BYTES;
+    if (opts->timeout == 0) opts->timeout = TIMEOUT_SECONDS;
     return 0;
 }
 
@@ -90,6 +92,7 @@ static int decode(tmb__codec *codec)
     if (format == TMB__FORMAT_NONE) return refuse(codec, what);
     info->format = decoders[format].name;
     info->orientation = tmb__exif_find(format, codec->data, codec->size);
+    codec->began = tmb__cpu_now();
     codec->turn = codec->opts.ignore_exif ? 1 : info->orientation;
     status = decoders[format].decode(codec);
     if (status == 0 && info->state == TMB_IMAGE_PARTIAL && !codec->opts.partial)

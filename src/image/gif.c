@@ -74,6 +74,9 @@ static int find_frame(reader *rd)
         while (block != NULL)
             if (DGifGetExtensionNext(rd->gif, &block) == GIF_ERROR)
                 return tmb__codec_fail(rd->codec, "GIF ends early, in its header");
+        if (tmb__codec_late(rd->codec))
+            return tmb__codec_timeout(
+                    rd->codec, "byte", (int64_t)rd->at, (int64_t)rd->codec->size);
     }
     if (DGifGetImageDesc(rd->gif) == GIF_ERROR)
         return tmb__codec_fail(rd->codec, "GIF ends early, in its first frame's header");
@@ -121,7 +124,7 @@ static void show_line(reader *rd, int y)
 }
 
 /* Lines come top down, or in the four passes 0,8.. 4,12.. 2,6.. 1,3.. of an interlaced frame. */
-static void read_lines(reader *rd)
+static int read_lines(reader *rd)
 {
     static const int first[INTERLACE_PASSES] = {0, 4, 2, 1}, step[INTERLACE_PASSES] = {8, 8, 4, 2};
     const GifImageDesc *d = &rd->gif->Image;
@@ -132,12 +135,15 @@ static void read_lines(reader *rd)
             if (DGifGetLine(rd->gif, rd->line, d->Width) == GIF_ERROR) {
                 tmb__codec_fault(rd->codec, TMB_IMAGE_PARTIAL,
                         "ends early or is broken, after %d of %d rows", done, d->Height);
-                return;
+                return 0;
             }
+            if (tmb__codec_late(rd->codec))
+                return tmb__codec_timeout(rd->codec, "row", done, d->Height);
             show_line(rd, y);
             done++;
         }
     }
+    return 0;
 }
 
 static int read_frame(reader *rd)
@@ -165,7 +171,7 @@ static int read_frame(reader *rd)
     fill(rd);
     for (int y = 0; y < codec->height; y++)
         tmb__canvas_row(codec, y, rd->row, 4);
-    read_lines(rd);
+    TMB_TRY(read_lines(rd));
     if (codec->info->state == TMB_IMAGE_PARTIAL) return 0;
     codec->info->frames = 1 + count_more(codec->data, codec->size, rd->at);
     return 0;

@@ -39,6 +39,7 @@ typedef struct reader {
     bool coarse;               /* bits of a progressive picture never came */
     bool decoding;             /* past the header */
     bool hopeless;             /* given up early, because a partial picture is not wanted */
+    bool late;                 /* the time limit has passed */
     uint8_t bad[MCU_ROWS_MAX]; /* 1: this MCU row is damaged */
     char why[JMSG_LENGTH_MAX]; /* the library's word on the first damage */
 } reader;
@@ -168,11 +169,14 @@ static void no_output(j_common_ptr common)
     (void)common;
 }
 
-/* Each scan of a progressive file costs a pass over the whole picture, whatever its length. */
+/* Called for each row of blocks and of pixels. Each scan of a progressive file costs a pass over the
+ * whole picture, whatever its length. */
 static void on_progress(j_common_ptr common)
 {
     reader *rd = common->client_data;
 
+    rd->late = tmb__codec_late(rd->codec);
+    if (rd->late) longjmp(rd->frame, 1);
     if (rd->cinfo.input_scan_number <= SCANS_MAX) return;
     snprintf(rd->why, sizeof rd->why, "more than %d scans", SCANS_MAX);
     longjmp(rd->frame, 1);
@@ -311,11 +315,20 @@ static int read_rows(reader *rd)
     return 0;
 }
 
+static int fail_late(const reader *rd)
+{
+    const struct jpeg_decompress_struct *c = &rd->cinfo;
+
+    if (rd->rows > 0) return tmb__codec_timeout(rd->codec, "row", rd->rows, c->output_height);
+    return tmb__codec_timeout(rd->codec, "block row", c->input_iMCU_row, c->total_iMCU_rows);
+}
+
 /* After longjmp: the library's sentence as ours, or what was decoded so far. */
 static int read_failed(reader *rd)
 {
     tmb__codec *codec = rd->codec;
 
+    if (rd->late) return fail_late(rd);
     if (rd->hopeless) {
         judge(rd);
         return 0;

@@ -135,14 +135,17 @@ static void show_row(reader *rd, int y, const uint8_t *row)
     tmb__canvas_row(rd->codec, y, rd->n_colours > 0 ? look_up(rd, row) : row, rd->channels);
 }
 
-static void read_rows(reader *rd)
+static int read_rows(reader *rd)
 {
     for (int y = 0; y < rd->codec->height; y++) {
+        if (tmb__codec_late(rd->codec))
+            return tmb__codec_timeout(rd->codec, "row", y, rd->codec->height);
         rd->in_last = y == rd->codec->height - 1;
         png_read_row(rd->png, rd->pixels, NULL);
         show_row(rd, y, rd->pixels);
         rd->rows = y + 1;
     }
+    return 0;
 }
 
 static void show_interlaced(reader *rd)
@@ -151,15 +154,18 @@ static void show_interlaced(reader *rd)
         show_row(rd, y, rd->pixels + (size_t)y * rd->row_bytes);
 }
 
-static void read_interlaced(reader *rd)
+static int read_interlaced(reader *rd)
 {
     for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; pass++) {
         for (int y = 0; y < rd->codec->height; y++) {
+            if (tmb__codec_late(rd->codec))
+                return tmb__codec_timeout(rd->codec, "pass", pass + 1, PNG_INTERLACE_ADAM7_PASSES);
             rd->in_last = pass == PNG_INTERLACE_ADAM7_PASSES - 1 && y == rd->codec->height - 1;
             png_read_row(rd->png, rd->pixels + (size_t)y * rd->row_bytes, NULL);
         }
     }
     show_interlaced(rd);
+    return 0;
 }
 
 /* After longjmp. Which rows there are depends on where it stopped. */
@@ -237,11 +243,7 @@ static int read_picture(reader *rd)
     set_limits(rd->png);
     png_set_read_fn(rd->png, rd, on_read);
     TMB_TRY(prepare(rd));
-    if (rd->interlaced) {
-        read_interlaced(rd);
-    } else {
-        read_rows(rd);
-    }
+    TMB_TRY(rd->interlaced ? read_interlaced(rd) : read_rows(rd));
     rd->rows_done = true;
     png_read_end(rd->png, NULL);
     return 0;

@@ -2,7 +2,10 @@
  *
  * The incremental decoder is used for its one virtue: of a file that stops early it says how many
  * rows are good. An animation's first frame is placed on a clear (black) canvas, as libwebp's own
- * player does. A broken file that is refused costs no more memory than its pixels. */
+ * player does. A broken file that is refused costs no more memory than its pixels.
+ *
+ * The time limit is looked at when the pixels are there: feeding the decoder piece by piece, to stop it
+ * between two, would help against large files only, and the limit of pixels bounds the time anyhow. */
 #include "image/codec.h"
 
 #include <string.h>
@@ -56,6 +59,7 @@ static int decode_still(const tmb__codec *codec, still *st)
 static int show(tmb__codec *codec, const still *st, int width, int height)
 {
     size_t ch = (size_t)st->channels;
+    bool late = false;
     uint8_t *row;
 
     TMB_TRY(tmb__canvas_open(codec, width, height));
@@ -71,8 +75,10 @@ static int show(tmb__codec *codec, const still *st, int width, int height)
                     (size_t)st->width * ch);
         }
         tmb__canvas_row(codec, y, row, st->channels);
+        late = late || tmb__codec_late(codec);
     }
     tmb__free(row);
+    if (late) return tmb__codec_timeout(codec, "row", st->rows, st->height);
     if (st->rows < st->height) {
         tmb__codec_fault(codec, TMB_IMAGE_PARTIAL, "ends early or is broken, at row %d of %d",
                 st->y + st->rows, height);

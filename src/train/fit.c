@@ -327,6 +327,20 @@ static int save_stopped(tmb__fit *fit)
     return TMB_ESTOPPED;
 }
 
+/* The photos became unusable: keep where we are, say what went wrong. */
+static int save_failed(tmb__fit *fit, int status)
+{
+    tmb__failure failure;
+
+    tmb__failure_save(&failure, status);
+    TMB_TRY(tmb__exec_pull(fit->exec, fit->model, fit->training->opts.average > 0));
+    if (fit->opts->checkpoint) TMB_TRY(tmb__checkpoint_save(fit));
+    status = tmb__failure_raise(&failure);
+    if (fit->opts->checkpoint)
+        tmb__hint("saved to %s; put the photos back and resume", fit->opts->checkpoint);
+    return status;
+}
+
 static int run(tmb__fit *fit)
 {
     int first = fit->epoch, status = GO_ON;
@@ -336,6 +350,7 @@ static int run(tmb__fit *fit)
         status = train_batches(fit);
         if (status == 0) status = end_epoch(fit, fit->epoch == first);
         if (status == TMB_ESTOPPED) return save_stopped(fit);
+        if (status == TMB_EDATA) return save_failed(fit, status);
     }
     if (status < 0) return status;
     if (fit->opts->restore_best && fit->monitor.best_epoch > 0)

@@ -14,7 +14,7 @@ cd "$folder" || exit 2
 
 # The small net, so that most of the time goes into steps and not into writing; averages and slots are
 # both in play.
-train=("$program" train toys --recipe keras2016 --img-size 32 --epochs 20 --batch-size 8 --average 0.9
+train=("$program" train toys --recipe keras2016 --img-size 32 --epochs 100 --batch-size 8 --average 0.9
     --seed 1 -q)
 now_ms() { date +%s%3N; }
 resume() { if [ -f cut/checkpoint.thimble ]; then echo --resume; fi; }
