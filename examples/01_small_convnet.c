@@ -1,6 +1,6 @@
 /* 01_small_convnet.c - the small convnet of the 2016 post, on DIR/train and DIR/validation
  *
- * The same figures as: thimble train DIR --recipe keras2016 --epochs N --seed 1 */
+ * The same figures as: thimble train DIR --recipe keras2016 --seed 1 --epochs N */
 #include <stdio.h>
 #include <stdlib.h>
 #include <thimble/thimble.h>
@@ -18,17 +18,16 @@ static int print_epoch(void *user, const tmb_epoch *e)
 int main(int argc, char **argv)
 {
     const char *dir = argc > 1 ? argv[1] : "toys";
+    const int epochs = argc > 2 ? atoi(argv[2]) : 50;
     tmb_images_opts opts = {.size = {150, 150}, .batch = 16, .rescale = 1 / 255.0f, .seed = 1};
     tmb_images *train, *val;
     tmb_model *net;
 
-    opts.augment.preset = TMB_PRESET_KERAS2016;
-    opts.part = TMB_VALIDATION;
+    opts.augment.preset = TMB_PRESET_KERAS2016, opts.part = TMB_VALIDATION;
     TRY(tmb_images_open(&val, dir, &opts));
-    opts.augment.shear = 0.2f;
+    opts.part = TMB_TRAIN, opts.shuffle = opts.shuffle_once = true;
+    opts.augment.shear = 0.2f, opts.augment.horizontal_flip = true;
     opts.augment.zoom[0] = 0.8f, opts.augment.zoom[1] = 1.2f;
-    opts.augment.horizontal_flip = opts.shuffle = opts.shuffle_once = true;
-    opts.part = TMB_TRAIN;
     TRY(tmb_images_open(&train, dir, &opts));
 
     TRY(tmb_model_new(&net, 150, 150, 3));
@@ -41,10 +40,9 @@ int main(int argc, char **argv)
     tmb_dropout(net, .rate = 0.5f);
     tmb_dense(net, .units = 1, .activation = TMB_SIGMOID);
 
-    TRY(tmb_compile(net, .loss = TMB_BINARY_CROSSENTROPY, .optimizer = TMB_RMSPROP, .seed = 1,
-            .epsilon = 1e-8f, .epsilon_outside = true));
-    TRY(tmb_fit(net, train, .epochs = argc > 2 ? atoi(argv[2]) : 50, .validation = val,
-            .on_epoch = print_epoch));
+    TRY(tmb_compile(
+            net, .seed = 1, .epsilon = 1e-8f, .epsilon_outside = true)); /* RMSprop of 2016 */
+    TRY(tmb_fit(net, train, .epochs = epochs, .validation = val, .on_epoch = print_epoch));
     TRY(tmb_model_save_weights(net, "first_try.h5"));
 
     tmb_model_free(net);

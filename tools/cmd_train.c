@@ -10,6 +10,7 @@ typedef struct train_job {
     const char *data;
     ui u;
     run_folder run;
+    photo_report report;
     tmb_recipe recipe;
     tmb_device *device;
     tmb_images *train, *validation;
@@ -35,12 +36,27 @@ static int check_arguments(const options *opts)
     return TMB_EINVAL;
 }
 
+static void on_scan(void *user, int64_t done, int64_t total)
+{
+    train_job *job = user;
+
+    ui_scan(&job->u, done, total);
+}
+
+static void on_notice(void *user, const tmb_notice *notice)
+{
+    train_job *job = user;
+
+    photo_report_add(&job->report, notice);
+}
+
 static int open_images(train_job *job)
 {
     tmb_images_opts opts = {.preprocess = &job->recipe.preprocess,
             .batch = job->recipe.batch,
-            .on_scan = ui_scan,
-            .user = &job->u};
+            .on_scan = on_scan,
+            .on_notice = on_notice,
+            .user = job};
 
     images_opts_from(&opts, job->opts);
     opts.part = TMB_TRAIN;
@@ -55,6 +71,22 @@ static int open_images(train_job *job)
     TMB_TRY(tmb_images_open(&job->validation, job->data, &opts));
     ui_notices(&job->u, job->validation, job->train);
     return 0;
+}
+
+/* Photos that stop a training are more than a message can name. */
+static int list_bad(const train_job *job, int status)
+{
+    tmb__failure failure;
+    bool listed;
+
+    if (status != TMB_EDATA || job->report.n[TMB_NOTICE_BAD] == 0) return status;
+    tmb__failure_save(&failure, status);
+    listed = run_folder_report(&job->run, &job->report) == 0;
+    tmb__failure_raise(&failure);
+    if (listed)
+        tmb__hint("%s%sall of them stand in %s", failure.text[2], failure.text[2][0] ? "; " : "",
+                tmb__printable(job->run.report));
+    return status;
 }
 
 static void say_what_comes(const train_job *job)
@@ -213,7 +245,7 @@ static int answer(train_job *job)
     }
     TMB_TRY(ui_print(&sb));
     ui_say(&job->u,
-            "beside it: preview.png, predictions.csv, metrics.jsonl, split.csv\n"
+            "beside it: preview.png, predictions.csv, metrics.jsonl, split.csv, report.json\n"
             "next: thimble predict %s PHOTO...",
             tmb__printable(job->run.model));
     if (a->value >= wanted) return 0;
@@ -237,6 +269,7 @@ static int take_folder(train_job *job)
 
 static int start_folder(const train_job *job)
 {
+    TMB_TRY(run_folder_report(&job->run, &job->report));
     if (opt_given(job->opts, OPT_RESUME)) return 0;
     run_folder_clear(&job->run);
     TMB_TRY(run_folder_settings(&job->run, job->opts, job->data));
@@ -249,13 +282,14 @@ static int train(train_job *job)
     TMB_TRY(take_folder(job));
     TMB_TRY(recipe_from(&job->recipe, job->opts));
     TMB_TRY(open_device(&job->device, job->opts));
-    TMB_TRY(open_images(job));
+    TMB_TRY(list_bad(job, open_images(job)));
     TMB_TRY(check_classes(job));
     TMB_TRY(make_model(job));
     TMB_TRY(start_folder(job));
     say_what_comes(job);
     ui_catch_signals();
-    TMB_TRY(fit(job));
+    TMB_TRY(list_bad(job, fit(job)));
+    TMB_TRY(run_folder_report(&job->run, &job->report)); /* some may have gone bad meanwhile */
     TMB_TRY(tmb_model_evaluate(job->model, job->validation, &job->result));
     TMB_TRY(write_predictions(job->run.predictions, job->validation, &job->result));
     TMB_TRY(write_record(job));
@@ -276,5 +310,6 @@ int cmd_TRAIN(const options *opts)
     tmb_images_free(job.validation);
     tmb_device_free(job.device);
     run_folder_close(&job.run);
+    photo_report_free(&job.report);
     return status;
 }

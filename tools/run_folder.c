@@ -1,4 +1,4 @@
-/* run_folder.c - the folder a training writes: lock, settings, tables
+/* run_folder.c - the folder a training writes: lock, settings, report, tables
  *
  * The lock is a flock on RUN/.lock, so a run that died leaves nothing to clean up. run.json has one
  * member for each option given, all of them text as on the command line, so that --resume can read
@@ -124,8 +124,9 @@ int run_folder_open(run_folder *out, const char *path, const char *data, const o
     out->split = tmb__path_join(path, "split.csv");
     out->predictions = tmb__path_join(path, "predictions.csv");
     out->settings = tmb__path_join(path, "run.json");
+    out->report = tmb__path_join(path, "report.json");
     if (!out->locked || !out->model || !out->checkpoint || !out->metrics || !out->preview ||
-            !out->split || !out->predictions || !out->settings)
+            !out->split || !out->predictions || !out->settings || !out->report)
         return TMB_ENOMEM;
     TMB_TRY(take_lock(out));
     TMB_TRY(sweep(out));
@@ -143,7 +144,7 @@ void run_folder_clear(const run_folder *run)
 void run_folder_close(run_folder *run)
 {
     char *names[] = {run->locked, run->model, run->checkpoint, run->metrics, run->preview,
-            run->split, run->predictions, run->settings};
+            run->split, run->predictions, run->settings, run->report};
 
     if (run->lock >= 0 && run->made && tmb__file_exists(run->settings) == 0) {
         unlink(run->locked);
@@ -202,6 +203,54 @@ int run_folder_adopt(run_folder *run, options *opts, const char **data)
     }
     if (*data) return 0;
     return tmb__fail(TMB_EMODEL, "%s: it does not name the data", tmb__printable(run->settings));
+}
+
+/* ---- report.json ---- */
+
+void photo_report_add(photo_report *report, const tmb_notice *notice)
+{
+    const bool of_the_whole =
+            notice->kind == TMB_NOTICE_IGNORED || notice->kind == TMB_NOTICE_WARNING;
+    tmb__strbuf *list = &report->list[notice->kind], item = {0};
+
+    tmb__strbuf_add(&item, "{\"file\": ");
+    put_json_string(&item, notice->path);
+    tmb__strbuf_add(&item, ", \"reason\": ");
+    put_json_string(&item, notice->text);
+    tmb__strbuf_add(&item, "}");
+    if (item.failed) {
+        list->failed = true;
+    } else if (!of_the_whole || !list->text || !strstr(list->text, item.text)) {
+        tmb__strbuf_add(list, report->n[notice->kind]++ ? ",\n    " : "\n    ");
+        tmb__strbuf_bytes(list, item.text, item.len);
+    }
+    tmb__strbuf_free(&item);
+}
+
+void photo_report_free(photo_report *report)
+{
+    for (size_t i = 0; i < TMB_COUNT(report->list); i++)
+        tmb__strbuf_free(&report->list[i]);
+}
+
+int run_folder_report(const run_folder *run, const photo_report *report)
+{
+    static const char *const names[] = {[TMB_NOTICE_BAD] = "bad",
+            [TMB_NOTICE_REPAIRED] = "repaired",
+            [TMB_NOTICE_IGNORED] = "ignored",
+            [TMB_NOTICE_WARNING] = "warnings"};
+    tmb__strbuf sb = {0};
+
+    for (size_t i = 0; i < TMB_COUNT(names); i++) {
+        const tmb__strbuf *list = &report->list[i];
+
+        tmb__strbuf_add(&sb, "%s\n  \"%s\": [", i ? "," : "{", names[i]);
+        if (list->text) tmb__strbuf_bytes(&sb, list->text, list->len);
+        tmb__strbuf_add(&sb, list->text ? "\n  ]" : "]");
+        if (list->failed) sb.failed = true;
+    }
+    tmb__strbuf_add(&sb, "\n}\n");
+    return write_text(run->report, &sb);
 }
 
 /* ---- tables ---- */

@@ -31,6 +31,7 @@ void images_opts_from(tmb_images_opts *out, const options *opts)
     out->cache_bytes = (int64_t)opt_number(opts, OPT_CACHE_MEMORY, 0);
     if (opt_given(opts, OPT_CACHE_MEMORY)) out->cache_bytes = TMB_MAX(out->cache_bytes, 1);
     out->max_pixels = (int64_t)opt_number(opts, OPT_MAX_PIXELS, 0);
+    out->decode_timeout = opt_number(opts, OPT_DECODE_TIMEOUT, 0);
     out->allow_empty_class = opt_given(opts, OPT_ALLOW_EMPTY_CLASS);
     out->seed = (uint64_t)opt_number(opts, OPT_SEED, 0);
 }

@@ -87,6 +87,8 @@ typedef enum tmb_part {
 
 typedef enum tmb_bad_images { TMB_BAD_SKIP, TMB_BAD_FAIL, TMB_BAD_USE } tmb_bad_images;
 
+struct tmb_notice; /* below */
+
 typedef struct tmb_images_opts {
     int size[2];                      /* required: height and width of the net's input */
     int channels;                     /* 3, or 1 for grey; 0: 3 */
@@ -112,7 +114,11 @@ typedef struct tmb_images_opts {
     void (*on_scan)(
             void *user, int64_t done, int64_t total); /* progress while photos are read first */
     void *user;
-    uint64_t reserved[8];
+    double decode_timeout; /* as tmb_image_opts.timeout: such a photo is bad; 0: 2 s */
+    /* Told of every notice when it is found, also if opening fails in the end; from the thread that opens,
+     * or takes batches, and as long as the images live. The notice is valid during the call. */
+    void (*on_notice)(void *user, const struct tmb_notice *notice);
+    uint64_t reserved[6];
 } tmb_images_opts;
 
 /* Open a data set: a folder of class folders, one holding train/ and validation/, or a CSV with
@@ -122,7 +128,7 @@ TMB_API int tmb_images_open(tmb_images **out, const char *path, const tmb_images
 TMB_API void tmb_images_free(tmb_images *images);
 
 TMB_API int64_t tmb_images_count(const tmb_images *images);
-TMB_API int tmb_images_batch(const tmb_images *images); /* photos a step */
+TMB_API int tmb_images_batch(const tmb_images *images);     /* photos a step */
 TMB_API tmb_part tmb_images_part(const tmb_images *images); /* never TMB_HELD_OUT */
 TMB_API int tmb_images_classes(const tmb_images *images);
 /* Borrowed, as long as the images live. */

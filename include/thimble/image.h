@@ -41,7 +41,7 @@ typedef struct tmb_image_opts {
     int64_t max_bytes;  /* a larger file is refused; 0: 256 MiB */
     int min_side;       /* JPEG: may be decoded at 1/2, 1/4, 1/8 while both sides stay at least
                            this; 0: always in full (what every Keras preset needs) */
-    double timeout;     /* seconds of the thread's own time, however busy the machine; a picture that
+    double timeout; /* seconds of the thread's own time, however busy the machine; a picture that
                            takes longer is refused; 0: 2 */
     uint64_t reserved[3];
 } tmb_image_opts;

@@ -154,6 +154,8 @@ void tmb__queue_free(tmb__queue *queue);
 bool tmb__queue_push(tmb__queue *queue, void *item); /* waits while full; false once closed */
 void *tmb__queue_pop(tmb__queue *queue); /* waits while empty; NULL once closed and empty */
 void tmb__queue_close(tmb__queue *queue);
+/* Wait until it is closed, so long at most; true if it is. */
+bool tmb__queue_closes(tmb__queue *queue, double seconds);
 
 /* ---- parts that are not linked in (beside.c) ---- */
 

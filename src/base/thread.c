@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 
 enum { MAX_THREADS = 256, SPINS = 400 };
 
@@ -278,6 +279,17 @@ struct tmb__queue {
     void *items[];
 };
 
+/* A condition whose waits end by the clock that never jumps. */
+static void cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
 int tmb__queue_new(tmb__queue **out, int capacity)
 {
     tmb__queue *queue;
@@ -290,7 +302,7 @@ int tmb__queue_new(tmb__queue **out, int capacity)
     queue->capacity = capacity;
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->not_full, NULL);
-    pthread_cond_init(&queue->not_empty, NULL);
+    cond_init(&queue->not_empty);
     *out = queue;
     return 0;
 }
@@ -345,4 +357,20 @@ void tmb__queue_close(tmb__queue *queue)
     pthread_cond_broadcast(&queue->not_full);
     pthread_cond_broadcast(&queue->not_empty);
     pthread_mutex_unlock(&queue->lock);
+}
+
+bool tmb__queue_closes(tmb__queue *queue, double seconds)
+{
+    const double until = tmb__now() + seconds;
+    const struct timespec at = {
+            .tv_sec = (time_t)until, .tv_nsec = (int32_t)(1e9 * (until - (double)(time_t)until))};
+    int error = 0;
+    bool closed;
+
+    pthread_mutex_lock(&queue->lock);
+    while (!queue->closed && error == 0)
+        error = pthread_cond_timedwait(&queue->not_empty, &queue->lock, &at);
+    closed = queue->closed;
+    pthread_mutex_unlock(&queue->lock);
+    return closed;
 }

@@ -16,6 +16,7 @@ typedef struct candidate {
 typedef struct hashing {
     const tmb__sample *samples;
     candidate *candidates;
+    tmb__watch *watch;
     atomic_int status; /* of a failure that is not the file's own */
 } hashing;
 
@@ -60,8 +61,9 @@ static void hash_task(void *user, int task, int worker)
     tmb__sha256 sha;
     int status;
 
-    (void)worker;
+    tmb__watch_begin(h->watch, worker, h->samples[c->index].path);
     status = tmb__file_read(&file, h->samples[c->index].path, (size_t)1 << 30, TMB_EDATA);
+    tmb__watch_end(h->watch, worker);
     if (status < 0) {
         if (status != TMB_EDATA) atomic_store(&h->status, status);
         return;
@@ -76,10 +78,15 @@ static void hash_task(void *user, int task, int worker)
 int tmb__copies_find(int64_t *first, const tmb__sample *samples, int64_t n, tmb__pool *pool)
 {
     candidate *c = tmb__calloc((size_t)n, sizeof *c);
-    hashing h = {samples, c, 0};
+    hashing h = {.samples = samples, .candidates = c};
     int64_t n_equal;
+    int status =
+            c ? tmb__watch_new(&h.watch, tmb__pool_threads(pool), TMB__WATCH_SECONDS) : TMB_ENOMEM;
 
-    if (!c) return TMB_ENOMEM;
+    if (status < 0) {
+        tmb__free(c);
+        return status;
+    }
     for (int64_t i = 0; i < n; i++) {
         first[i] = i;
         c[i].index = i;
@@ -88,6 +95,7 @@ int tmb__copies_find(int64_t *first, const tmb__sample *samples, int64_t n, tmb_
     qsort(c, (size_t)n, sizeof *c, compare_sizes);
     n_equal = keep_equal_sizes(c, n);
     tmb__pool_run(pool, (int)n_equal, hash_task, &h);
+    tmb__watch_free(h.watch);
     if (n_equal) qsort(c, (size_t)n_equal, sizeof *c, compare_digests);
     for (int64_t i = 1; i < n_equal; i++) {
         const bool same = c[i].known && memcmp(c[i].digest, c[i - 1].digest, sizeof c->digest) == 0;

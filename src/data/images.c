@@ -7,6 +7,7 @@
  * one after the other cuts the same data set in the same place. */
 #include "data/images.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -61,8 +62,10 @@ static int check_opts(const tmb_images_opts *opts)
         return tmb__fail(
                 TMB_EINVAL, "limit of bad images: %g, expected 0 to 1", (double)opts->bad_limit);
     }
-    if (opts->cache_bytes < 0 || opts->max_pixels < 0)
-        return tmb__fail(TMB_EINVAL, "cache_bytes and max_pixels: expected 0 or more");
+    if (opts->cache_bytes < 0 || opts->max_pixels < 0 || !(opts->decode_timeout >= 0)) {
+        return tmb__fail(
+                TMB_EINVAL, "cache_bytes, max_pixels and decode_timeout: expected 0 or more");
+    }
     return tmb__augment_check(&opts->augment);
 }
 
@@ -77,6 +80,8 @@ static int fill_opts(tmb_images *images, const tmb_images_opts *opts)
     if (own->cache_bytes == 0) own->cache_bytes = (int64_t)1 << 30;
     own->classes = NULL;
     own->preprocess = NULL;
+    images->notices.on_notice = own->on_notice;
+    images->notices.user = own->user;
     TMB_TRY(check_opts(own));
     TMB_TRY(fill_preprocess(&images->pre, opts));
     images->random = tmb__augment_any(&own->augment);
@@ -95,9 +100,10 @@ static bool is_table(const char *path)
 static int list_all(opening *o)
 {
     switch (tmb__file_exists(o->path)) {
-    case 0:
-        tmb__fail(TMB_EDATA, "%s: No such file or folder", tmb__printable(o->path));
-        return TMB_EDATA;
+    case 0: /* a name that is too long, say, is something else than one that is not there */
+        if (errno != ENOENT)
+            return tmb__fail_errno(TMB_EDATA, errno, "cannot open %s", tmb__printable(o->path));
+        return tmb__fail(TMB_EDATA, "%s: No such file or folder", tmb__printable(o->path));
     case 2:
         return tmb__list_folder(&o->list, o->path, o->wanted != NULL);
     default:

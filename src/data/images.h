@@ -18,6 +18,8 @@ typedef struct tmb__sample {
 typedef struct tmb__notices {
     tmb_notice **items; /* each one block, so that borrowed ones stay where they are */
     int64_t n, cap;
+    void (*on_notice)(void *user, const tmb_notice *notice); /* NULL: nobody is told */
+    void *user;
 } tmb__notices;
 
 /* `path` is made printable; the text is as it is. */
@@ -54,6 +56,15 @@ int tmb__list_csv_text(tmb__listing *list, const char *path, char *text, size_t 
 /* TMB_TRAIN for "train" and so on, TMB_ALL for any other name. */
 tmb_part tmb__part_named(const char *name);
 const char *tmb__part_name(tmb_part part);
+
+/* watch.c: a thread that names files whose reading takes longer than `limit` seconds. A NULL watch is
+ * fine and watches nothing. `path` stays until the watch is freed. */
+enum { TMB__WATCH_SECONDS = 30 };
+typedef struct tmb__watch tmb__watch;
+int tmb__watch_new(tmb__watch **out, int workers, double limit);
+void tmb__watch_free(tmb__watch *watch);
+void tmb__watch_begin(tmb__watch *watch, int worker, const char *path);
+void tmb__watch_end(tmb__watch *watch, int worker);
 
 /* copies.c: first[i] is the first sample with the same bytes as sample i, or i. */
 int tmb__copies_find(int64_t *first, const tmb__sample *samples, int64_t n, tmb__pool *pool);

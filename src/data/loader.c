@@ -42,6 +42,7 @@ struct tmb__loader {
     tmb__thread *thread;
     tmb__pool *pool;
     tmb__scratch *scratch; /* one for each worker of the pool */
+    tmb__watch *watch;     /* NULL if no photo is read again */
     tmb__queue *epochs, *free, *ready;
     slot slots[SLOTS], end;
     int64_t *order; /* of the epoch; written by the taker while the thread waits */
@@ -80,15 +81,18 @@ static void fill_one(void *user, int task, int worker)
     const tmb_preprocess *pre = &images->pre;
     const size_t floats = (size_t)pre->size[0] * (size_t)pre->size[1] * (size_t)pre->channels;
     const int64_t index = s->asked[task];
-    const int status = tmb__store_sample(images, index, f->loader->current.number,
-            &f->loader->scratch[worker], s->x + (size_t)task * floats);
+    int status;
 
+    tmb__watch_begin(f->loader->watch, worker, images->samples[index].path);
+    status = tmb__store_sample(images, index, f->loader->current.number,
+            &f->loader->scratch[worker], s->x + (size_t)task * floats);
     s->lost[task].yes = status == TMB_EDATA;
     s->lost[task].changed = status == 0 && has_changed(&images->samples[index]);
     if (status == TMB_EDATA)
         snprintf(s->lost[task].why, REASON_BYTES, "%s", tmb_errmsg());
     else if (status < 0)
         atomic_store(&f->status, status);
+    tmb__watch_end(f->loader->watch, worker);
 }
 
 /* Photos that were lost leave no gap. */
@@ -278,6 +282,14 @@ static int slot_new(slot *s, const tmb_images *images)
             pre->size[0], pre->size[1]);
 }
 
+static bool all_kept(const tmb_images *images)
+{
+    for (int64_t i = 0; i < images->n; i++) {
+        if (images->samples[i].slot < 0) return false;
+    }
+    return true;
+}
+
 static int make_parts(tmb__loader *loader, tmb_images *images)
 {
     const int threads = TMB_MAX(images->opts.threads, 1);
@@ -293,6 +305,7 @@ static int make_parts(tmb__loader *loader, tmb_images *images)
         TMB_TRY(slot_new(&loader->slots[i], images));
         tmb__queue_push(loader->free, &loader->slots[i]);
     }
+    if (!all_kept(images)) TMB_TRY(tmb__watch_new(&loader->watch, threads, TMB__WATCH_SECONDS));
     return tmb__thread_start(&loader->thread, loader_main, loader);
 }
 
@@ -321,6 +334,7 @@ void tmb__loader_free(tmb__loader *loader)
         tmb__queue_close(loader->epochs);
         tmb__thread_join(loader->thread);
     }
+    tmb__watch_free(loader->watch);
     for (int i = 0; i < SLOTS; i++) {
         tmb__free(loader->slots[i].x);
         tmb__free(loader->slots[i].label);

@@ -37,6 +37,7 @@ int tmb__notices_add(
     notice->path = bytes;
     notice->text = bytes + path_size;
     notices->items[notices->n++] = notice;
+    if (notices->on_notice) notices->on_notice(notices->user, notice);
     return 0;
 }
 

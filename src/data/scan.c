@@ -23,6 +23,7 @@ typedef struct result {
 
 typedef struct scan {
     tmb_images *images;
+    tmb__watch *watch;
     tmb__scratch *scratch; /* one for each worker */
     result *results;       /* one for each photo */
     atomic_llong done;
@@ -104,7 +105,9 @@ static void scan_task(void *user, int task, int worker)
     int status;
 
     if (task < atomic_load(&s->stop)) {
+        tmb__watch_begin(s->watch, worker, s->images->samples[task].path);
         status = read_one(s, task, worker);
+        tmb__watch_end(s->watch, worker);
         if (status == 0 && s->results[task].verdict == BAD && opts->bad == TMB_BAD_FAIL)
             status = TMB_EDATA;
         if (status < 0) stop_at(s, task, worker, status);
@@ -245,11 +248,12 @@ static int run_scan(scan *s, tmb__pool *pool)
     for (int i = 0; i < workers; i++)
         s->failed_at[i] = -1;
     atomic_store(&s->stop, s->images->n);
+    TMB_TRY(tmb__watch_new(&s->watch, workers, TMB__WATCH_SECONDS));
     tmb__pool_run(pool, (int)s->images->n, scan_task, s);
     TMB_TRY(raise_first(s, workers));
+    TMB_TRY(add_notices(s)); /* before what may fail: they are its reasons */
     TMB_TRY(check_classes(s));
-    TMB_TRY(check_limit(s));
-    return add_notices(s);
+    return check_limit(s);
 }
 
 int tmb__scan(tmb_images *images, tmb__pool *pool)
@@ -258,6 +262,7 @@ int tmb__scan(tmb_images *images, tmb__pool *pool)
     const int64_t n = images->n;
     int status = run_scan(&s, pool);
 
+    tmb__watch_free(s.watch); /* before any path goes */
     if (status == 0) drop_bad(&s);
     for (int i = 0; s.scratch && i < tmb__pool_threads(pool); i++)
         tmb__scratch_free(&s.scratch[i]);

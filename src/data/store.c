@@ -41,8 +41,9 @@ void tmb__scratch_free(tmb__scratch *scratch)
 
 tmb_image_opts tmb__store_limits(const tmb_images *images)
 {
-    return (tmb_image_opts){
-            .partial = images->opts.bad == TMB_BAD_USE, .max_pixels = images->opts.max_pixels};
+    return (tmb_image_opts){.partial = images->opts.bad == TMB_BAD_USE,
+            .max_pixels = images->opts.max_pixels,
+            .timeout = images->opts.decode_timeout};
 }
 
 int tmb__store_get(const tmb_images *images, int64_t index, tmb__scratch *scratch, tmb_image *view)

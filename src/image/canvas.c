@@ -25,16 +25,13 @@ int tmb__codec_fail(const tmb__codec *codec, const char *fmt, ...)
 
 bool tmb__codec_late(tmb__codec *codec)
 {
-    return ++codec->looks % LATE_STRIDE == 0 &&
-            tmb__cpu_now() - codec->began > codec->opts.timeout;
+    return codec->looks++ % LATE_STRIDE == 0 && tmb__cpu_now() - codec->began > codec->opts.timeout;
 }
 
 int tmb__codec_timeout(const tmb__codec *codec, const char *unit, int64_t at, int64_t of)
 {
-    tmb__codec_fail(codec, "%s timed out after %g s, at %s %" PRId64 " of %" PRId64,
+    return tmb__codec_fail(codec, "%s timed out after %g s, at %s %" PRId64 " of %" PRId64,
             codec->info->format, codec->opts.timeout, unit, at, of);
-    tmb__hint("--decode-timeout sets the limit");
-    return TMB_EDATA;
 }
 
 void tmb__codec_fault(tmb__codec *codec, tmb_image_state state, const char *fmt, ...)

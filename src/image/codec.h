@@ -37,7 +37,7 @@ tmb__format tmb__sniff(const uint8_t *data, size_t size, const char **what);
 /* TMB_EDATA with the file's name in front. */
 int tmb__codec_fail(const tmb__codec *codec, const char *fmt, ...) TMB_PRINTF(2, 3);
 /* Whether the time limit has passed; to be asked at every row. The clock is a call into the kernel, so
- * only every 16th question looks at it. */
+ * only the first and every 16th question look at it. */
 bool tmb__codec_late(tmb__codec *codec);
 /* The failure that follows from it, with how far the decoder came. */
 int tmb__codec_timeout(const tmb__codec *codec, const char *unit, int64_t at, int64_t of);

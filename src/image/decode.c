@@ -54,8 +54,7 @@ static int resolve(tmb_image_opts *opts)
 
     if (c != 0 && c != 1 && c != 3 && c != 4)
         return tmb__fail(TMB_EINVAL, "channels %d, must be 1, 3 or 4", c);
-    if (opts->max_pixels < 0 || opts->max_bytes < 0 || opts->min_side < 0 ||
-            !(opts->timeout >= 0))
+    if (opts->max_pixels < 0 || opts->max_bytes < 0 || opts->min_side < 0 || !(opts->timeout >= 0))
         return tmb__fail(TMB_EINVAL, "a limit for pictures is negative");
     if (c == 0) opts->channels = 3;
     if (opts->max_pixels == 0) opts->max_pixels = SIZE_MAX_PIXELS;

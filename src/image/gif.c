@@ -75,8 +75,7 @@ static int find_frame(reader *rd)
             if (DGifGetExtensionNext(rd->gif, &block) == GIF_ERROR)
                 return tmb__codec_fail(rd->codec, "GIF ends early, in its header");
         if (tmb__codec_late(rd->codec))
-            return tmb__codec_timeout(
-                    rd->codec, "byte", (int64_t)rd->at, (int64_t)rd->codec->size);
+            return tmb__codec_timeout(rd->codec, "byte", (int64_t)rd->at, (int64_t)rd->codec->size);
     }
     if (DGifGetImageDesc(rd->gif) == GIF_ERROR)
         return tmb__codec_fail(rd->codec, "GIF ends early, in its first frame's header");

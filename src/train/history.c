@@ -11,13 +11,15 @@
 
 /* Append one line to a file, made if it is not there. A log is no reason to lose a training: a fault
  * is a warning, the first time. */
-static void append(const char *path, const tmb__strbuf *line, bool first)
+static void append(const char *path, const tmb__strbuf *line, bool first, bool *told)
 {
     int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (first ? O_TRUNC : O_APPEND);
     int fd = tmb__gate(TMB_GATE_IO) ? open(path, flags, 0666) : -1;
     bool ok = fd >= 0 && !line->failed && write(fd, line->text, line->len) == (ssize_t)line->len;
 
-    if (!ok) TMB_LOG(WARN, "%s: history line not written: %s", path, strerror(errno));
+    if (!ok && !*told)
+        TMB_LOG(WARN, "%s: history line not written: %s", tmb__printable(path), strerror(errno));
+    if (!ok) *told = true;
     if (fd >= 0) close(fd);
 }
 
@@ -52,8 +54,8 @@ static void json_line(tmb__strbuf *sb, const tmb_epoch *e)
 typedef void (*line_fn)(tmb__strbuf *sb, const tmb_epoch *e);
 
 /* The whole history again if `fresh` (a first or a resumed epoch), else its last line. */
-static void write_file(const char *path, const tmb__training *training, bool fresh, line_fn line,
-        const char *header)
+static void write_file(
+        const char *path, tmb__training *training, bool fresh, line_fn line, const char *header)
 {
     tmb__strbuf sb = {0};
     int first = fresh ? 0 : training->n_history - 1;
@@ -61,14 +63,15 @@ static void write_file(const char *path, const tmb__training *training, bool fre
     if (fresh) tmb__strbuf_add(&sb, "%s", header);
     for (int i = first; i < training->n_history; i++)
         line(&sb, &training->history[i]);
-    append(path, &sb, fresh);
+    append(path, &sb, fresh, &training->log_failed);
     tmb__strbuf_free(&sb);
 }
 
-void tmb__history_write(const tmb_fit_opts *opts, const tmb__training *training, bool fresh)
+void tmb__history_write(const tmb_fit_opts *opts, tmb__training *training, bool fresh)
 {
     const char *header = "epoch,accuracy,learning_rate,loss,val_accuracy,val_loss\n";
 
+    if (fresh) training->log_failed = false;
     if (training->n_history == 0) return;
     if (opts->csv) write_file(opts->csv, training, fresh, csv_line, header);
     if (opts->jsonl) write_file(opts->jsonl, training, fresh, json_line, "");

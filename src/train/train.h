@@ -12,6 +12,7 @@ typedef struct tmb__training {
     tmb_compile_opts opts; /* zeros replaced by their meaning */
     tmb_epoch *history;
     int n_history, cap_history;
+    bool log_failed; /* in this fit: a history file could not be written, and that was told */
 } tmb__training;
 tmb__training *tmb__training_of(const tmb_model *model); /* NULL: not compiled */
 int tmb__training_add_epoch(tmb__training *training, const tmb_epoch *epoch);
@@ -116,6 +117,6 @@ int tmb__resume_text(const tmb__fit *fit, tmb__strbuf *sb);
 int tmb__resume_compare(const char *path, const char *then, const char *now);
 
 /* Bring the history files up to the last epoch; `fresh` writes them anew. Faults are warnings. */
-void tmb__history_write(const tmb_fit_opts *opts, const tmb__training *training, bool fresh);
+void tmb__history_write(const tmb_fit_opts *opts, tmb__training *training, bool fresh);
 
 #endif

@@ -1,5 +1,6 @@
 # rows 5 to 10, 13 to 19 and 21: folders that cannot be used, and what is left out of those that can
 t train nowhere -o x
+t train "$(printf 'x%.0s' {1..300})" -o x
 t train toys/train/mugs/mug.0.jpg -o x
 t train toys/train/mugs -o x
 mkdir -p one && cp -r toys/train/mugs one

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <string.h>
+#include <time.h>
 
 enum { TASKS = 500 };
 
@@ -198,6 +199,32 @@ TEST(queue_keeps_order_and_drains_after_close)
 static void push_one(void *user)
 {
     assert_false(tmb__queue_push(user, user));
+}
+
+static void close_soon(void *user)
+{
+    const struct timespec soon = {.tv_nsec = 20000000};
+
+    nanosleep(&soon, NULL);
+    tmb__queue_close(user);
+}
+
+TEST(queue_closes_waits_no_longer_than_asked)
+{
+    double start = tmb__now();
+    tmb__thread *thread;
+    tmb__queue *queue;
+
+    assert_ok(tmb__queue_new(&queue, 1));
+    assert_false(tmb__queue_closes(queue, 0.02));
+    assert_true(tmb__now() - start >= 0.02);
+    start = tmb__now();
+    assert_ok(tmb__thread_start(&thread, close_soon, queue));
+    assert_true(tmb__queue_closes(queue, 1e6));
+    assert_true(tmb__now() - start < 10);
+    assert_true(tmb__queue_closes(queue, 1e6));
+    tmb__thread_join(thread);
+    tmb__queue_free(queue);
 }
 
 TEST(queue_close_wakes_a_waiting_push)

@@ -63,6 +63,69 @@ TEST(scan_stops_above_the_limit)
     tmb_images_free(images);
 }
 
+typedef struct heard {
+    int n, bad;
+    char last[64];
+} heard;
+
+static void hear(void *user, const tmb_notice *notice)
+{
+    heard *h = user;
+
+    h->n++;
+    h->bad += notice->kind == TMB_NOTICE_BAD;
+    snprintf(h->last, sizeof h->last, "%s", notice->path);
+}
+
+/* Every bad photo is told of, though none is kept: the data set does not open. */
+TEST(scan_tells_of_bad_photos_when_it_stops)
+{
+    heard h = {0};
+    tmb_images_opts opts = small;
+    tmb_images *images;
+
+    opts.on_notice = hear;
+    opts.user = &h;
+    assert_status(tmb_images_open(&images, make_set(4), &opts), TMB_EDATA);
+    assert_int_equal(h.n, 4);
+    assert_int_equal(h.bad, 4);
+    assert_string_equal(h.last, "a/bad3.jpg");
+    opts.bad_limit = 0.5F;
+    images = images_open(test_temp("set"), &opts);
+    assert_int_equal(h.n, 4 + tmb_images_notices(images));
+    tmb_images_free(images);
+}
+
+TEST(scan_leaves_out_what_takes_too_long)
+{
+    tmb_images_opts opts = small;
+    heard h = {0};
+    tmb_images *images;
+
+    opts.decode_timeout = 1e-15;
+    opts.on_notice = hear;
+    opts.user = &h;
+    assert_status(tmb_images_open(&images, make_set(0), &opts), TMB_EDATA);
+    assert_non_null(strstr(tmb_errdetail(), "PNG timed out after 1e-15 s, at row 0 of 20"));
+    assert_int_equal(h.bad, 20);
+    opts.decode_timeout = -1;
+    assert_status(tmb_images_open(&images, test_temp("set"), &opts), TMB_EINVAL);
+}
+
+TEST(scan_names_too_long)
+{
+    char path[8192] = {0};
+    tmb_images *images;
+
+    memset(path, 'x', 300);
+    assert_status(tmb_images_open(&images, path, &small), TMB_EDATA);
+    assert_message("x...: File name too long (ENAMETOOLONG)");
+    for (size_t i = 0; i + 1 < sizeof path; i++)
+        path[i] = i % 100 ? 'x' : '/';
+    assert_status(tmb_images_open(&images, path, &small), TMB_EDATA);
+    assert_message("File name too long (ENAMETOOLONG)");
+}
+
 TEST(scan_fails_at_the_first_bad_photo)
 {
     const char *set = make_set(3);

@@ -218,6 +218,29 @@ TEST(decode_limits)
     }
 }
 
+/* Whatever the machine, a picture takes longer than a femtosecond; a limit in hours is never reached. */
+TEST(decode_timeout)
+{
+    static const char *const names[] = {"image_jpeg/full_chroma.jpg", "image_jpeg/progressive.jpg",
+            "image_png/rgb.png", "image_png/interlaced.png", "image_gif/palette.gif",
+            "image_webp/lossy.webp", "image_webp/animated.webp"};
+    const tmb_image_opts tiny = {.timeout = 1e-15, .partial = true}, ample = {.timeout = 1e4};
+    tmb_image image;
+
+    for (size_t i = 0; i < TMB_COUNT(names); i++) {
+        tmb__bytes file = drawn_bytes(names[i]);
+
+        print_message("%s\n", names[i]);
+        assert_status(tmb_image_decode(&image, file.data, file.size, &tiny, NULL), TMB_EDATA);
+        assert_message(" timed out after 1e-15 s, at ");
+        assert_null(image.pixels);
+        assert_ok(tmb_image_decode(&image, file.data, file.size, &ample, NULL));
+        tmb_image_free(&image);
+    }
+    assert_status(tmb_image_read(&image, drawn_path(names[0]), &tiny, NULL), TMB_EDATA);
+    assert_message("full_chroma.jpg: JPEG timed out after 1e-15 s, at ");
+}
+
 TEST(decode_wrong_arguments)
 {
     tmb_image image;
@@ -229,6 +252,8 @@ TEST(decode_wrong_arguments)
             tmb_image_decode(&image, "x", 1, &(tmb_image_opts){.channels = 2}, NULL), TMB_EINVAL);
     assert_status(tmb_image_decode(&image, "x", 1, &(tmb_image_opts){.max_pixels = -1}, NULL),
             TMB_EINVAL);
+    assert_status(
+            tmb_image_decode(&image, "x", 1, &(tmb_image_opts){.timeout = -1}, NULL), TMB_EINVAL);
     assert_null(image.pixels);
     assert_status(tmb__image_new(&image, 0, 5, 3), TMB_EINVAL);
     assert_status(tmb__image_new(&image, 5, 5, 5), TMB_EINVAL);

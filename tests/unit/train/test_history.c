@@ -109,10 +109,26 @@ TEST(history_that_cannot_be_written_is_a_warning)
 {
     const char *path = test_temp("no/such/folder/log.csv");
     const tmb_fit_opts opts = {.csv = path};
-    const tmb__training training = training_of(2);
+    tmb__training training = training_of(2);
     int warnings = 0;
 
     tmb_log_set(count_warnings, &warnings, TMB_WARN);
     tmb__history_write(&opts, &training, true);
     assert_int_equal(warnings, 1);
+}
+
+/* A full disk is told once in a training, not at every epoch of it. */
+TEST(history_full_disk_is_one_warning)
+{
+    const tmb_fit_opts opts = {.jsonl = "/dev/full"};
+    tmb__training training = training_of(2);
+    int warnings = 0;
+
+    if (tmb__file_exists("/dev/full") != 3) SKIP("there is no /dev/full");
+    tmb_log_set(count_warnings, &warnings, TMB_WARN);
+    for (int i = 0; i < 3; i++)
+        tmb__history_write(&opts, &training, i == 0);
+    assert_int_equal(warnings, 1);
+    tmb__history_write(&opts, &training, true);
+    assert_int_equal(warnings, 2);
 }
