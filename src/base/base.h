@@ -93,12 +93,7 @@ bool tmb__parse_int(const char *text, int64_t *out);
 
 /* ---- environment (env.c): the only getenv of the library ---- */
 
-typedef enum tmb__env_id {
-    TMB_ENV_DEVICE,
-    TMB_ENV_THREADS,
-    TMB_ENV_PLUGIN_PATH,
-    TMB_ENV_ISA
-} tmb__env_id;
+typedef enum tmb__env_id { TMB_ENV_DEVICE, TMB_ENV_THREADS, TMB_ENV_PLUGIN_PATH } tmb__env_id;
 const char *tmb__env(tmb__env_id id); /* NULL if unset or empty */
 
 /* ---- time (clock.c) ---- */

@@ -9,7 +9,6 @@ const char *tmb__env(tmb__env_id id)
             [TMB_ENV_DEVICE] = "THIMBLE_DEVICE",           /* "cpu", "cuda:0", "ref" */
             [TMB_ENV_THREADS] = "THIMBLE_THREADS",         /* a number; default: one per CPU */
             [TMB_ENV_PLUGIN_PATH] = "THIMBLE_PLUGIN_PATH", /* folders, separated by colons */
-            [TMB_ENV_ISA] = "THIMBLE_ISA",                 /* highest instruction set to use */
     };
     const char *value = getenv(names[id]);
 
