@@ -50,7 +50,7 @@ static void draw_task(void *user, int task, int worker)
     int status, done;
 
     (void)worker;
-    if (ui_stop || job->failed) return;
+    if (ui_stopped() || job->failed) return;
     status = draw_one(job, task % SAMPLE_CLASSES, task / SAMPLE_CLASSES);
     if (status < 0 && !atomic_exchange(&job->failed, true))
         tmb__failure_save(&job->failure, status);
@@ -84,7 +84,7 @@ static int draw_all(sample_job *job)
     tmb__pool_free(pool);
     ui_bar_clear(&job->u);
     if (job->failed) return tmb__failure_raise(&job->failure);
-    if (ui_stop) return tmb__fail(TMB_ESTOPPED, "stopped after %d pictures", job->done);
+    if (ui_stopped()) return tmb__fail(TMB_ESTOPPED, "stopped after %d pictures", job->done);
     return 0;
 }
 

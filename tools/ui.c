@@ -191,11 +191,14 @@ void ui_scan(void *user, int64_t done, int64_t total)
 
 static void on_signal(int number)
 {
-    if (ui_stop) { /* asked again: it takes effect when this handler returns */
+    const int kept = errno;
+
+    if (ui_stopped()) { /* asked again: it takes effect when this handler returns */
         signal(number, SIG_DFL);
         raise(number);
     }
-    ui_stop = number;
+    __atomic_store_n(&ui_stop, number, __ATOMIC_RELAXED);
+    errno = kept;
 }
 
 void ui_catch_signals(void)

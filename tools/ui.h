@@ -42,7 +42,8 @@ void ui_scan(void *user, int64_t done, int64_t total);
 /* ---- signals: the first asks to stop, the second ends at once ---- */
 
 void ui_catch_signals(void);
-extern volatile int ui_stop; /* the signal that came, 0: none */
+extern volatile int ui_stop; /* the signal that came, 0: none; workers ask ui_stopped() */
+#define ui_stopped() __atomic_load_n(&ui_stop, __ATOMIC_RELAXED)
 /* End as the signal would have, so that the shell sees it. */
 _Noreturn void ui_die_by_signal(void);
 

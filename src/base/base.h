@@ -117,6 +117,9 @@ typedef enum tmb__stream {
 typedef struct tmb__rng {
     uint32_t key[2], counter[4], block[4];
     int used; /* words of `block` already given */
+    uint32_t (*other)(
+            void *user); /* if not NULL, words come from there instead: another's stream */
+    void *user;
 } tmb__rng;
 tmb__rng tmb__rng_at(uint64_t seed, tmb__stream stream, uint64_t a, uint32_t b);
 uint32_t tmb__rng_u32(tmb__rng *rng);

@@ -32,6 +32,7 @@ tmb__rng tmb__rng_at(uint64_t seed, tmb__stream stream, uint64_t a, uint32_t b)
 
 uint32_t tmb__rng_u32(tmb__rng *rng)
 {
+    if (rng->other) return rng->other(rng->user);
     if (rng->used == BLOCK_WORDS) {
         philox4x32_ctr_t words;
         philox4x32_key_t key;

@@ -169,19 +169,25 @@ static void draw_beyond(tmb__transform *t, tmb__rng *rng, const tmb_augment *a)
     if (a->erase != 0) draw_erase(t, rng, a);
 }
 
+void tmb__transform_draw_from(
+        tmb__transform *out, const tmb_augment *a, tmb__rng *rng, int h, int w)
+{
+    tmb__transform_none(out);
+    draw_affine(out, rng, a, h, w);
+    if (a->preset == TMB_PRESET_KERAS2016) {
+        draw_2016(out, rng, a);
+    } else {
+        draw_since(out, rng, a);
+    }
+    draw_beyond(out, rng, a);
+}
+
 void tmb__transform_draw(tmb__transform *out, const tmb_augment *a, uint64_t seed, int64_t epoch,
         int64_t sample, int h, int w)
 {
     tmb__rng rng = tmb__rng_at(seed, TMB_STREAM_AUGMENT, (uint64_t)epoch, (uint32_t)sample);
 
-    tmb__transform_none(out);
-    draw_affine(out, &rng, a, h, w);
-    if (a->preset == TMB_PRESET_KERAS2016) {
-        draw_2016(out, &rng, a);
-    } else {
-        draw_since(out, &rng, a);
-    }
-    draw_beyond(out, &rng, a);
+    tmb__transform_draw_from(out, a, &rng, h, w);
     if (a->alternate_flip) {
         tmb__rng start = tmb__rng_at(seed, TMB_STREAM_AUGMENT, every_epoch, (uint32_t)sample);
 

@@ -21,6 +21,9 @@ typedef struct tmb__transform {
 /* Draw the transform of `sample` in `epoch` for an output of h x w. */
 void tmb__transform_draw(tmb__transform *out, const tmb_augment *augment, uint64_t seed,
         int64_t epoch, int64_t sample, int h, int w);
+/* The same from a stream of random words, which goes on from where it stands. */
+void tmb__transform_draw_from(
+        tmb__transform *out, const tmb_augment *augment, tmb__rng *rng, int h, int w);
 
 void tmb__transform_none(tmb__transform *out); /* changes nothing */
 

@@ -132,8 +132,8 @@ TEST(h5_read_no_file)
     assert_message("a folder, expected a regular file");
 }
 
-/* A clean answer or a clean refusal, and that within 100 ms; the best of three, since other programs run
- * on this machine. */
+/* A clean answer or a clean refusal, and soon: the reader allows itself 50 ms of CPU time; a second on the
+ * clock, best of three, is what another load on the machine may make of that. */
 static void attack(const char *path, const char *name)
 {
     double best = 1e9;
@@ -149,7 +149,7 @@ static void attack(const char *path, const char *name)
     }
     if (status != 0 && status != TMB_EMODEL) fail_msg("%s: %s", name, tmb_errmsg());
     if (status != 0) assert_message(name);
-    if (best > 0.1) fail_msg("%s takes %.0f ms", name, best * 1e3);
+    if (best > 1) fail_msg("%s takes %.0f ms", name, best * 1e3);
 }
 
 TEST_LIMIT(h5_read_survives_the_attacks, 60)
