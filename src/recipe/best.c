@@ -3,7 +3,7 @@
  * A residual batch-norm net of five scales on 128 x 128 photos, shrunk without aliasing; a random crop
  * in one resampling pass, mirrored every other epoch, colours varied; SGD with Nesterov momentum on a
  * one-cycle schedule; label smoothing; the weights averaged over the last steps; predictions averaged
- * over a photo and its mirror image. docs/results.md has what each part is worth. */
+ * over a photo and its mirror image. docs/results.md has its figures. */
 #include "recipe/recipe.h"
 
 static tmb_layer conv_bn(tmb_model *model, tmb_layer from, int filters, int stride, bool relu)
