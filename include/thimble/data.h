@@ -39,11 +39,26 @@ typedef enum tmb_fit_rule {
     TMB_PAD      /* the whole photo, borders grey */
 } tmb_fit_rule;
 
+/* The spline that a random transform samples with: order 0 to 3. */
+typedef enum tmb_sampling {
+    TMB_SAMPLING_PRESET = 0, /* nearest for KERAS2016, else linear */
+    TMB_SAMPLING_NEAREST,
+    TMB_SAMPLING_LINEAR,
+    TMB_SAMPLING_QUADRATIC,
+    TMB_SAMPLING_CUBIC
+} tmb_sampling;
+
+enum { TMB_SHIFTS = 16 };
+
 /* Random changes, drawn anew for every photo in every epoch. All zero: none. */
 typedef struct tmb_augment {
     tmb_preset preset;
-    float rotation;                      /* degrees, -r .. r */
-    float width_shift, height_shift;     /* below 1 a share of the side, else pixels */
+    float rotation;                        /* degrees, -r .. r */
+    float width_shift, height_shift;       /* below 1 a share of the side, else pixels */
+    int width_shift_int, height_shift_int; /* n: one of 0 .. n-1 pixels, either way */
+    float width_shifts[TMB_SHIFTS], height_shifts[TMB_SHIFTS]; /* one of these, either way; all of
+                                                                  them below 1: shares of the side */
+    int n_width_shifts, n_height_shifts; /* how many; 0: no list. One of the three kinds is given */
     float shear;                         /* degrees; preset KERAS2016: radians */
     float zoom[2];                       /* range; below 1 magnifies; {0, 0}: none */
     float channel_shift;                 /* pixel units */
@@ -51,7 +66,7 @@ typedef struct tmb_augment {
     bool horizontal_flip, vertical_flip; /* half of the photos */
     tmb_fill fill;                       /* places outside the photo */
     float cval;                          /* for TMB_FILL_CONSTANT, 0..255 */
-    tmb_filter sampling;                 /* TMB_NEAREST or TMB_BILINEAR; 0: the preset's */
+    tmb_sampling sampling;
     /* Beyond Keras, each off at 0. */
     bool alternate_flip; /* mirrored every other epoch, the start drawn per photo */
     float crop_area[2];  /* random crop: range of the share of the area */
@@ -65,14 +80,19 @@ typedef struct tmb_augment {
 
 /* From a decoded photo to a net's input; kept in the model file, the same for every use of it. */
 typedef struct tmb_preprocess {
-    int size[2], channels; /* height, width; 1 or 3 */
+    int size[2], channels; /* height, width; 1, 3 or 4 (RGBA) */
     tmb_filter filter;     /* 0: TMB_BILINEAR */
     tmb_fit_rule fit;
     bool ignore_exif;
-    float scale[3], offset[3]; /* by channel: input = pixel * scale + offset, pixel 0..255 */
+    float scale[4], offset[4]; /* by channel: input = pixel * scale + offset, pixel 0..255 */
     bool bgr;                  /* channels swapped before that */
     bool flip_views;           /* predictions are the mean over the photo and its mirror image */
     float margin;              /* the photo is shrunk to size * (1 + margin), its middle taken */
+    /* After scale and offset, in this order: the photo minus its own mean, by its own deviation; then
+     * what the statistics say (generator.h; NULL: nothing; whoever copies this struct and keeps it
+     * holds a share of them). */
+    bool samplewise_center, samplewise_std;
+    const struct tmb_statistics *statistics;
 } tmb_preprocess;
 
 /* Which part of a data set. With folders train/ and validation/ (val/, valid/) or test/ below it, or a
@@ -86,6 +106,21 @@ typedef enum tmb_part {
 } tmb_part;
 
 typedef enum tmb_bad_images { TMB_BAD_SKIP, TMB_BAD_FAIL, TMB_BAD_USE } tmb_bad_images;
+
+/* Where random values come from. NUMPY: Keras' own stream (MT19937, seed plus batches so far), draw for
+ * draw; listing, order, split and the class numbers are then Keras' too, its faults included, and
+ * batches depend on one another, so that an epoch begins where the last one ended. */
+typedef enum tmb_rng_kind { TMB_RNG_PHILOX = 0, TMB_RNG_NUMPY } tmb_rng_kind;
+
+/* Keras' class_mode: what a batch's `y` holds. */
+typedef enum tmb_class_mode {
+    TMB_CLASS_SPARSE = 0, /* the class number, also in `label` */
+    TMB_CLASS_BINARY,     /* the same, of two classes */
+    TMB_CLASS_CATEGORICAL, /* one for the class, or for each of several, else zero: (count, classes) */
+    TMB_CLASS_INPUT,       /* x itself */
+    TMB_CLASS_RAW,         /* numbers of the CSV's y columns, or of memory: (count, columns) */
+    TMB_CLASS_NONE         /* nothing: y is NULL and the photos need no label */
+} tmb_class_mode;
 
 struct tmb_notice; /* below */
 
@@ -118,6 +153,20 @@ typedef struct tmb_images_opts {
     /* Told of every notice when it is found, also if opening fails in the end; from the thread that opens,
      * or takes batches, and as long as the images live. The notice is valid during the call. */
     void (*on_notice)(void *user, const struct tmb_notice *notice);
+    tmb_rng_kind rng;
+    tmb_class_mode class_mode;
+    bool follow_links;   /* linked folders below a class are walked too */
+    bool channels_first; /* batches are (count, c, h, w); fit and evaluate want them last */
+    /* Write every picture of every batch, as Keras does: <prefix>_<index>_<hash>.<format>. */
+    const char *save_dir;                  /* must be there; NULL: nothing is written */
+    const char *save_prefix, *save_format; /* NULL: none, "png"; also "jpeg" */
+    /* A function on each picture before scale and offset, (h, w, c) floats in place, from any thread. */
+    void (*function)(void *user, float *x, int h, int w, int c);
+    void *function_user;
+    /* Of a CSV; NULL: file_name (or filename), label (or class), none. y columns end with NULL. */
+    const char *x_column, *const *y_columns, *weight_column;
+    const char *directory; /* paths are below it; NULL: below the CSV's folder */
+    bool keep_missing;     /* rows whose file is missing are an error later, not left out now */
     uint64_t reserved[6];
 } tmb_images_opts;
 
@@ -162,6 +211,9 @@ typedef struct tmb_batch {
     const float *x;       /* (count, h, w, c) */
     const int32_t *label; /* (count) */
     const int64_t *index; /* (count) number of each sample in the data set */
+    const float *y;       /* (count, y_width) as class_mode says; NULL for NONE */
+    int y_width;
+    const float *weight; /* (count) from the data set; NULL: all 1 */
 } tmb_batch;
 
 /* Begin an epoch (0, 1, ...) at batch number `first`; order and changes follow from seed and epoch. */

@@ -41,8 +41,8 @@ int tmb__augment_check(const tmb_augment *a)
         return tmb__fail(TMB_EINVAL, "augmentation preset: number %d is unknown", (int)a->preset);
     if ((int)a->fill < 0 || a->fill > TMB_FILL_WRAP)
         return tmb__fail(TMB_EINVAL, "fill mode: number %d is unknown", (int)a->fill);
-    if (a->sampling && a->sampling != TMB_NEAREST && a->sampling != TMB_BILINEAR)
-        return tmb__fail(TMB_EINVAL, "augmentation sampling: expected nearest or bilinear");
+    if ((int)a->sampling < 0 || a->sampling > TMB_SAMPLING_LINEAR)
+        return tmb__fail(TMB_EINVAL, "augmentation sampling: expected nearest or linear");
     TMB_TRY(check_range("rotation range", (double)a->rotation, 0, 360));
     TMB_TRY(check_range("width shift range", (double)a->width_shift, 0, 4096));
     TMB_TRY(check_range("height shift range", (double)a->height_shift, 0, 4096));
@@ -260,7 +260,7 @@ static void warp(const tmb__transform *t, const tmb_augment *a, const window *wi
 {
     static const double identity[6] = {1, 0, 0, 0, 1, 0};
     const bool nearest =
-            a->sampling ? a->sampling == TMB_NEAREST : a->preset == TMB_PRESET_KERAS2016;
+            a->sampling ? a->sampling == TMB_SAMPLING_NEAREST : a->preset == TMB_PRESET_KERAS2016;
     tmb__warp warp = {.flip_h = t->flip_h,
             .flip_v = t->flip_v,
             .order = nearest ? 0 : 1,
