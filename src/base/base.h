@@ -129,6 +129,15 @@ double tmb__rng_normal(tmb__rng *rng);                        /* mean 0, deviati
 /* The order 0 .. n-1 shuffled (Fisher-Yates). */
 void tmb__rng_permute(tmb__rng *rng, int64_t *order, int64_t n);
 
+/* NumPy's legacy generator (mt19937.c). The numbers drawn from tmb__mt_rng, which borrows it, are those
+ * of RandomState(seed): below(n) of randint(n), permute of permutation(n), values[below(n)] of choice. */
+typedef struct tmb__mt19937 {
+    uint32_t word[624];
+    int used;
+} tmb__mt19937;
+void tmb__mt_seed(tmb__mt19937 *mt, uint32_t seed);
+tmb__rng tmb__mt_rng(tmb__mt19937 *mt);
+
 /* ---- threads (thread.c) ---- */
 
 /* A fixed team of workers. tmb__pool_run calls fn(user, task, worker) for task = 0 .. n-1, each once,

@@ -53,15 +53,31 @@ double tmb__rng_uniform(tmb__rng *rng, double lo, double hi)
     const double unit = ((double)high * 0x1p26 + (double)low) * 0x1p-53; /* [0, 1) */
     const double value = lo + (hi - lo) * unit;
 
-    return value < hi || !(lo < hi) ? value : nextafter(hi, lo); /* the sum may have rounded up */
+    /* The sum may have rounded up; another's stream keeps its own rounding. */
+    return value < hi || !(lo < hi) || rng->other ? value : nextafter(hi, lo);
+}
+
+/* NumPy's rule: bits above the largest value are cut off, what is still too large is refused; where
+ * there is no choice nothing is drawn. */
+static uint32_t masked_below(tmb__rng *rng, uint32_t n)
+{
+    uint32_t mask = n - 1, v = 0;
+
+    for (int shift = 1; shift < 32; shift *= 2)
+        mask |= mask >> shift;
+    while (n > 1 && (v = tmb__rng_u32(rng) & mask) >= n) {
+    }
+    return v;
 }
 
 /* Lemire: Fast random integer generation in an interval (2019). The high word of a product is
  * uniform once the first 2^32 mod n low words are refused. */
 uint32_t tmb__rng_below(tmb__rng *rng, uint32_t n)
 {
-    uint64_t product = (uint64_t)tmb__rng_u32(rng) * n;
+    uint64_t product;
 
+    if (rng->other) return masked_below(rng, n);
+    product = (uint64_t)tmb__rng_u32(rng) * n;
     if ((uint32_t)product < n) {
         const uint32_t refused = (0u - n) % n;
 

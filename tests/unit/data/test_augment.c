@@ -150,7 +150,7 @@ static void check_golden(tmb_preset preset, const char *file, double tolerance)
         const tmb_augment a = {.preset = preset,
                 .fill = (tmb_fill)(i / 2 % 4),
                 .cval = 17,
-                .sampling = order ? TMB_BILINEAR : TMB_NEAREST};
+                .sampling = order ? TMB_SAMPLING_LINEAR : TMB_SAMPLING_NEAREST};
         const float *y = golden_array(file, "%s_%s_o%d/y", shape, fill, order)->data;
 
         for (int k = 0; k < 14; k++) {

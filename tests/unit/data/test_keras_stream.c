@@ -7,73 +7,6 @@
 
 #include <math.h>
 
-/* ---- NumPy's legacy generator, keras.md 1.3: MT19937 seeded by one number ---- */
-
-typedef struct mt19937 {
-    uint32_t word[624];
-    int used;
-} mt19937;
-
-static void mt_seed(mt19937 *mt, uint32_t seed)
-{
-    mt->word[0] = seed;
-    for (uint32_t i = 1; i < 624; i++)
-        mt->word[i] = 1812433253u * (mt->word[i - 1] ^ mt->word[i - 1] >> 30) + i;
-    mt->used = 624;
-}
-
-static uint32_t mt_next(void *user)
-{
-    mt19937 *mt = user;
-    uint32_t y;
-
-    for (int i = 0; mt->used == 624 && i < 624; i++) {
-        y = (mt->word[i] & 0x80000000u) | (mt->word[(i + 1) % 624] & 0x7fffffffu);
-        mt->word[i] = mt->word[(i + 397) % 624] ^ y >> 1 ^ (y & 1 ? 0x9908b0dfu : 0);
-    }
-    mt->used %= 624;
-    y = mt->word[mt->used++];
-    y ^= y >> 11;
-    y ^= y << 7 & 0x9d2c5680u;
-    y ^= y << 15 & 0xefc60000u;
-    return y ^ y >> 18;
-}
-
-static uint32_t mt_below(mt19937 *mt, uint32_t most)
-{
-    uint32_t mask = most, v;
-
-    for (int shift = 1; shift < 32; shift *= 2)
-        mask |= mask >> shift;
-    do
-        v = mt_next(mt) & mask;
-    while (v > most);
-    return v;
-}
-
-static void mt_permute(mt19937 *mt, int *order, int n)
-{
-    for (int i = 0; i < n; i++)
-        order[i] = i;
-    for (int i = n - 1; i > 0; i--) {
-        const int j = (int)mt_below(mt, (uint32_t)i), kept = order[i];
-
-        order[i] = order[j];
-        order[j] = kept;
-    }
-}
-
-TEST(keras_stream_permutes_as_numpy)
-{
-    static const int expected[10] = {6, 3, 0, 4, 5, 2, 1, 9, 8, 7};
-    mt19937 mt;
-    int order[10];
-
-    mt_seed(&mt, 1337);
-    mt_permute(&mt, order, 10);
-    assert_memory_equal(order, expected, sizeof expected);
-}
-
 /* ---- 1.3: parameters ---- */
 
 static void assert_near(double found, double expected)
@@ -92,11 +25,11 @@ TEST(keras_stream_draws_the_post)
             .shear = 0.2F,
             .zoom = {0.8F, 1.2F},
             .horizontal_flip = true};
-    mt19937 mt;
-    tmb__rng rng = {.other = mt_next, .user = &mt};
+    tmb__mt19937 mt;
+    tmb__rng rng = tmb__mt_rng(&mt);
     tmb__transform t;
 
-    mt_seed(&mt, 0);
+    tmb__mt_seed(&mt, 0);
     for (int i = 0; i < 3; i++) {
         tmb__transform_draw_from(&t, &post, &rng, 150, 150);
         assert_near(t.shear, expected[i][0]);
@@ -116,11 +49,11 @@ static const tmb_augment preview = {.preset = TMB_PRESET_KERAS3,
 
 TEST(keras_stream_draws_the_preview)
 {
-    mt19937 mt;
-    tmb__rng rng = {.other = mt_next, .user = &mt};
+    tmb__mt19937 mt;
+    tmb__rng rng = tmb__mt_rng(&mt);
     tmb__transform t;
 
-    mt_seed(&mt, 0);
+    tmb__mt_seed(&mt, 0);
     tmb__transform_draw_from(&t, &preview, &rng, 150, 150);
     assert_near(t.theta, 3.9050803141859802);
     assert_near(t.tx, 12.911361982345165);
@@ -135,9 +68,10 @@ TEST(keras_stream_draws_the_preview)
 
 /* Keras' iterator: the stream begins anew at seed + batches seen, and the order is drawn from it. */
 typedef struct flow {
-    mt19937 mt;
+    tmb__mt19937 mt;
     uint32_t seed, seen;
-    int order[5], at;
+    int64_t order[5];
+    int at;
 } flow;
 
 /* The sum of the next batch's pixels over 255, and its first sample. */
@@ -146,15 +80,15 @@ static double flow_next(flow *f, const tmb_augment *a, const tmb_image *photos, 
     const int size = photos[0].width;
     const tmb_preprocess pre = {
             .size = {size, size}, .channels = 3, .scale = {1 / 255.0F, 1 / 255.0F, 1 / 255.0F}};
-    tmb__rng rng = {.other = mt_next, .user = &f->mt};
+    tmb__rng rng = tmb__mt_rng(&f->mt);
     const int end = TMB_MIN(f->at + 2, 5);
     float out[16 * 16 * 3];
     tmb__transform t;
     double sum = 0;
 
-    mt_seed(&f->mt, f->seed + f->seen++);
-    if (f->at == 0) mt_permute(&f->mt, f->order, 5);
-    *first = f->order[f->at];
+    tmb__mt_seed(&f->mt, f->seed + f->seen++);
+    if (f->at == 0) tmb__rng_permute(&rng, f->order, 5);
+    *first = (int)f->order[f->at];
     for (; f->at < end; f->at++) {
         tmb__transform_draw_from(&t, a, &rng, size, size);
         tmb__transform_apply(&t, a, &photos[f->order[f->at]], out, size, size, &pre);
