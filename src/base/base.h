@@ -172,6 +172,10 @@ bool tmb__parts_folder(char *out, size_t size, int i);
 /* The path of the file `name` in the first folder that has it; false if none has. */
 bool tmb__find_part(char *out, size_t size, const char *name);
 
+/* Load the shared object `part` from there, for good, and copy the address of its function `symbol` to
+ * `fn`, a function pointer of `size` bytes. TMB_EUNSUPPORTED: not there, or not what it should be. */
+int tmb__part_symbol(void *fn, size_t size, const char *part, const char *symbol);
+
 /* ---- hashes (hash.c) ---- */
 
 typedef struct tmb__sha256 {

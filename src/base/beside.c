@@ -3,13 +3,15 @@
  * Looked at in this order: the folder `thimble` beside this library, the folder of this library (a
  * build tree), the library folder seen from a program's folder (an installation that was moved), and
  * where it was installed. All are absolute: what lies in the current directory is never run. */
-#define _GNU_SOURCE /* dladdr */
+#define _GNU_SOURCE /* dladdr, RTLD_NODELETE */
 #include "base/base.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { PATH_SIZE = 4096 };
 
 /* The folder of the file that this function is part of: the library, or the program it is linked into,
  * whose name as the loader knows it may be relative. */
@@ -62,4 +64,29 @@ bool tmb__find_part(char *out, size_t size, const char *name)
         if (tmb__file_exists(out) == 1) return true;
     }
     return false;
+}
+
+/* It stays loaded: the libraries that parts stand on do not survive being unloaded before the program
+ * ends. */
+int tmb__part_symbol(void *fn, size_t size, const char *part, const char *symbol)
+{
+    char path[PATH_SIZE];
+    void *library, *found;
+
+    if (!tmb__find_part(path, sizeof path, part)) {
+        tmb__fail(TMB_EUNSUPPORTED, "%s is not there", part);
+        tmb__hint("it lies beside the library where its packages were there when that was built");
+        return TMB_EUNSUPPORTED;
+    }
+    library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    found = library ? dlsym(library, symbol) : NULL;
+    if (!found) {
+        const char *why = dlerror();
+
+        return tmb__fail(TMB_EUNSUPPORTED, "%s: %s", path, why ? why : "lacks a function");
+    }
+    TMB_ASSERT(size == sizeof found); /* POSIX: a function pointer fits in void * */
+    memcpy(fn, &found, size);
+    dlclose(library); /* RTLD_NODELETE: only the count goes down */
+    return 0;
 }
