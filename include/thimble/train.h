@@ -6,6 +6,7 @@
 #ifndef THIMBLE_TRAIN_H
 #define THIMBLE_TRAIN_H
 
+#include <thimble/features.h>
 #include <thimble/weights.h>
 
 #ifdef __cplusplus
@@ -99,12 +100,17 @@ typedef struct tmb_fit_opts {
     const char *csv, *jsonl;  /* history files, one line an epoch */
     double time_limit;        /* seconds; the epoch that passes it is the last; 0: none */
     const volatile int *stop; /* looked at before each step: not 0 saves and returns TMB_ESTOPPED */
+    int batch;                /* of features (photos know their own); 0: 32 */
     uint64_t reserved[8];
 } tmb_fit_opts;
 
 /* Train. Returns 0 when all epochs are done or a callback or patience ended it; TMB_ESTOPPED;
  * TMB_EDIVERGED when loss or gradient is not finite: the weights are then those before that step. */
 TMB_API int tmb_model_fit(tmb_model *model, tmb_images *train, const tmb_fit_opts *opts);
+
+/* The same on features, in a new order each epoch; opts->validation is `validation`, or NULL, here. */
+TMB_API int tmb_model_fit_features(tmb_model *model, const tmb_features *train,
+        const tmb_features *validation, const tmb_fit_opts *opts);
 
 /* The epochs of the last fit, a resumed one's earlier ones included. Borrowed until the next fit. */
 TMB_API int tmb_model_history(const tmb_model *model, const tmb_epoch **epochs);

@@ -56,9 +56,9 @@ static tmb_epoch epoch_from_json(const json_t *json)
     return e;
 }
 
-static void fingerprint_text(const tmb_images *images, char text[65])
+static void fingerprint_text(const tmb__source *source, char text[65])
 {
-    const uint8_t *digest = images ? tmb_images_fingerprint(images) : NULL;
+    const uint8_t *digest = source ? source->fingerprint : NULL;
 
     text[0] = 0;
     for (int i = 0; digest && i < 32; i++)
@@ -73,8 +73,8 @@ static json_t *state_to_json(const tmb__fit *fit, const char *settings)
 
     for (int i = 0; i < fit->training->n_history; i++)
         json_array_append_new(history, epoch_to_json(&fit->training->history[i]));
-    fingerprint_text(fit->images, data);
-    fingerprint_text(fit->opts->validation, validation);
+    fingerprint_text(fit->train, data);
+    fingerprint_text(fit->validation, validation);
     return json_pack(
             "{s:i, s:i, s:I, s:I, s:o, s:I, s:I, s:{s:o, s:i, s:i, s:i, s:o}, s:s, s:s, s:s, s:o}",
             "format", STATE_FORMAT, "epoch", fit->epoch, "batch", (json_int_t)fit->batch, "step",
@@ -196,15 +196,15 @@ static int same_settings(const tmb__fit *fit, const char *then)
     return status;
 }
 
-static int same_photos(
-        const tmb__fit *fit, const tmb_images *images, const char *then, const char *what)
+static int same_samples(
+        const tmb__fit *fit, const tmb__source *source, const char *then, const char *what)
 {
     char now[65];
 
-    fingerprint_text(images, now);
+    fingerprint_text(source, now);
     if (strcmp(then, now) == 0) return 0;
-    tmb__fail(TMB_EDATA, "%s: the %s photos are not those of the checkpoint",
-            tmb__printable(fit->opts->checkpoint), what);
+    tmb__fail(TMB_EDATA, "%s: the %s %s are not those of the checkpoint",
+            tmb__printable(fit->opts->checkpoint), what, fit->train->what);
     tmb__detail("fingerprint \"%.16s\", found \"%.16s\"", then, now);
     tmb__hint("files were added, removed or changed; restore them, or start a new run");
     return TMB_EDATA;
@@ -221,8 +221,8 @@ static int same_run(const tmb__fit *fit, const json_t *json)
         return tmb__fail(TMB_EMODEL, "%s: not a checkpoint of a training",
                 tmb__printable(fit->opts->checkpoint));
     TMB_TRY(same_settings(fit, settings));
-    TMB_TRY(same_photos(fit, fit->images, data, "training"));
-    return same_photos(fit, fit->opts->validation, validation, "validation");
+    TMB_TRY(same_samples(fit, fit->train, data, "training"));
+    return same_samples(fit, fit->validation, validation, "validation");
 }
 
 static int find_flat(const tmb__fit *fit, const tmb__extra *extra, const char *name, int64_t count,

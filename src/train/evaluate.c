@@ -4,44 +4,6 @@
 #include <string.h>
 
 /* Labels of the data set and answers of the net must mean the same. */
-static int check_classes(const tmb_model *model, const tmb_images *images)
-{
-    int outputs = tmb_model_outputs(model), classes = tmb_images_classes(images);
-    int wanted = outputs == 1 ? 2 : outputs;
-
-    if (classes != wanted) {
-        tmb__fail(TMB_EDATA, "the data has %d classes, the net tells %d apart", classes, wanted);
-        tmb__hint("evaluate on the classes the net was trained on");
-        return TMB_EDATA;
-    }
-    for (int k = 0; k < model->n_classes; k++) {
-        const char *found = tmb_images_class_name(images, k);
-
-        if (strcmp(found, model->classes[k]) != 0)
-            return tmb__fail(TMB_EDATA, "class %d of the data is \"%s\", of the model \"%s\"", k,
-                    tmb__printable(found), tmb__printable(model->classes[k]));
-    }
-    return 0;
-}
-
-static int check_size(const tmb_model *model, const tmb_images *images)
-{
-    const tmb__shape *shape = &model->layers[0].out;
-    const tmb_preprocess *pre = tmb_images_preprocess(images);
-
-    if (shape->rank != 3 || shape->dim[0] != pre->size[0] || shape->dim[1] != pre->size[1] ||
-            shape->dim[2] != pre->channels)
-        return tmb__fail(TMB_EINVAL, "the net takes %s, the photos come as (%d, %d, %d)",
-                tmb__shape_text(shape), pre->size[0], pre->size[1], pre->channels);
-    return 0;
-}
-
-int tmb__check_images(const tmb_model *model, const tmb_images *images)
-{
-    TMB_TRY(check_size(model, images));
-    return check_classes(model, images);
-}
-
 static int allocate(tmb_evaluation *out)
 {
     size_t n = (size_t)out->n, classes = (size_t)out->classes;
@@ -72,7 +34,8 @@ static int summarise(
     return 0;
 }
 
-static int evaluate(tmb_model *model, tmb_images *images, tmb__scorer *scorer, tmb_evaluation *out)
+static int evaluate(tmb_model *model, tmb_images *images, const tmb__source *source,
+        tmb__scorer *scorer, tmb_evaluation *out)
 {
     int outputs = tmb_model_outputs(model);
     float *scores = tmb__calloc((size_t)out->n * (size_t)outputs, sizeof *scores);
@@ -80,7 +43,7 @@ static int evaluate(tmb_model *model, tmb_images *images, tmb__scorer *scorer, t
     int status;
 
     if (!scores) return TMB_ENOMEM;
-    status = tmb__scorer_pass(scorer, model, images, &pass, scores, NULL, NULL);
+    status = tmb__scorer_pass(scorer, model, source, &pass, scores, NULL, NULL);
     if (status == 0) status = summarise(out, images, scores, outputs);
     tmb__free(scores);
     if (status < 0) return status;
@@ -92,19 +55,21 @@ static int evaluate(tmb_model *model, tmb_images *images, tmb__scorer *scorer, t
 int tmb_model_evaluate(tmb_model *model, tmb_images *images, tmb_evaluation *out)
 {
     tmb__scorer scorer = {0};
+    tmb__source source;
     tmb_device *device;
     int status;
 
     if (!out) return tmb__fail(TMB_EINVAL, "evaluate: out is NULL");
     *out = (tmb_evaluation){0};
     if (!model || !images) return tmb__fail(TMB_EINVAL, "evaluate: model or images is NULL");
-    TMB_TRY(tmb__check_images(model, images));
+    source = tmb__source_photos(images);
+    TMB_TRY(tmb__source_check(&source, model));
     TMB_TRY(tmb__model_device(model, &device));
-    out->n = tmb_images_count(images);
-    out->classes = tmb_images_classes(images);
+    out->n = source.n;
+    out->classes = source.classes;
     status = allocate(out);
-    if (status == 0) status = tmb__scorer_new(&scorer, model, device, tmb_images_batch(images));
-    if (status == 0) status = evaluate(model, images, &scorer, out);
+    if (status == 0) status = tmb__scorer_new(&scorer, model, device, source.batch);
+    if (status == 0) status = evaluate(model, images, &source, &scorer, out);
     tmb__scorer_free(&scorer);
     if (status < 0) tmb_evaluation_free(out);
     return status;

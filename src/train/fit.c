@@ -31,9 +31,9 @@ static tmb__train_spec spec_of(const tmb_compile_opts *o)
             .amsgrad = o->amsgrad};
 }
 
-static int check(const tmb_model *model, const tmb_images *images, const tmb_fit_opts *opts)
+static int check(const tmb_model *model, const tmb__source *train, const tmb__source *validation,
+        const tmb_fit_opts *opts)
 {
-    if (!model || !images) return tmb__fail(TMB_EINVAL, "fit: model or images is NULL");
     if (!tmb__training_of(model)) {
         tmb__fail(TMB_EINVAL, "fit: the model is not compiled");
         tmb__hint("call tmb_compile first");
@@ -47,24 +47,24 @@ static int check(const tmb_model *model, const tmb_images *images, const tmb_fit
                 opts->patience, opts->plateau);
     if (opts->resume && !opts->checkpoint)
         return tmb__fail(TMB_EINVAL, "fit: resume needs the name of a checkpoint");
-    TMB_TRY(tmb__check_images(model, images));
-    return opts->validation ? tmb__check_images(model, opts->validation) : 0;
+    TMB_TRY(tmb__source_check(train, model));
+    return validation ? tmb__source_check(validation, model) : 0;
 }
 
 /* What the outputs mean and how photos reach the input are the data's, unless they are set. */
-static int adopt_data(tmb_model *model, const tmb_images *images, const tmb_images *validation)
+static int adopt_data(tmb_model *model, const tmb__source *train, const tmb__source *validation)
 {
-    int n = tmb_images_classes(images), status;
+    const tmb__source *shown = validation ? validation : train;
+    int n = train->classes, status;
     const char **names;
 
-    if (!model->has_preprocess)
-        TMB_TRY(tmb_model_set_preprocess(
-                model, tmb_images_preprocess(validation ? validation : images)));
-    if (model->n_classes > 0) return 0;
+    if (!model->has_preprocess && shown->preprocess)
+        TMB_TRY(tmb_model_set_preprocess(model, shown->preprocess));
+    if (model->n_classes > 0 || !train->class_name(train->data, 0)) return 0;
     names = tmb__calloc((size_t)n, sizeof *names);
     if (!names) return TMB_ENOMEM;
     for (int i = 0; i < n; i++)
-        names[i] = tmb_images_class_name(images, i);
+        names[i] = train->class_name(train->data, i);
     status = tmb_model_set_classes(model, names, n);
     tmb__free(names);
     return status;
@@ -72,8 +72,9 @@ static int adopt_data(tmb_model *model, const tmb_images *images, const tmb_imag
 
 static int class_weights(tmb__fit *fit)
 {
-    int classes = tmb_images_classes(fit->images);
-    int64_t n = tmb_images_count(fit->images);
+    const tmb__source *train = fit->train;
+    int classes = train->classes;
+    int64_t n = train->n;
     float *w;
 
     if (!fit->opts->class_weight && !fit->opts->balanced) return 0;
@@ -86,7 +87,7 @@ static int class_weights(tmb__fit *fit)
     }
     if (fit->opts->class_weight) return 0;
     for (int64_t i = 0; i < n; i++)
-        w[tmb_images_label(fit->images, i)] += 1;
+        w[train->label(train->data, i)] += 1;
     for (int k = 0; k < classes; k++)
         w[k] = (float)n / ((float)classes * TMB_MAX(w[k], 1));
     return 0;
@@ -94,7 +95,7 @@ static int class_weights(tmb__fit *fit)
 
 static int allocate(tmb__fit *fit)
 {
-    size_t batch = (size_t)tmb_images_batch(fit->images), outputs = (size_t)fit->outputs;
+    size_t batch = (size_t)fit->train->batch, outputs = (size_t)fit->outputs;
     size_t weights = (size_t)fit->model->n_weights;
 
     fit->targets = tmb__calloc(batch * outputs, sizeof *fit->targets);
@@ -110,21 +111,20 @@ static int allocate(tmb__fit *fit)
 
 static int start(tmb__fit *fit)
 {
-    const tmb_images *validation = fit->opts->validation;
+    const tmb__source *validation = fit->validation;
     tmb__train_spec spec = spec_of(&fit->training->opts);
-    int batch = tmb_images_batch(fit->images);
+    int batch = fit->train->batch;
     tmb_device *device;
 
-    TMB_TRY(adopt_data(fit->model, fit->images, validation));
-    if (validation) TMB_TRY(tmb__check_images(fit->model, validation)); /* its names, now known */
+    TMB_TRY(adopt_data(fit->model, fit->train, validation));
+    if (validation) TMB_TRY(tmb__source_check(validation, fit->model)); /* its names, now known */
     TMB_TRY(tmb__model_device(fit->model, &device));
     TMB_TRY(allocate(fit));
     TMB_TRY(tmb__exec_new(&fit->exec, fit->model, device, batch, &spec));
     TMB_TRY(tmb__exec_push(fit->exec, fit->model));
-    if (validation)
-        TMB_TRY(tmb__scorer_new(&fit->scorer, fit->model, device, tmb_images_batch(validation)));
+    if (validation) TMB_TRY(tmb__scorer_new(&fit->scorer, fit->model, device, validation->batch));
     tmb__monitor_start(&fit->monitor);
-    fit->per_epoch = (tmb_images_count(fit->images) + batch - 1) / batch;
+    fit->per_epoch = (fit->train->n + batch - 1) / batch;
     fit->epochs = TMB_MAX(fit->opts->epochs, 1);
     fit->total = fit->per_epoch * fit->epochs;
     fit->training->n_history = 0;
@@ -213,15 +213,14 @@ static int report_step(tmb__fit *fit, bool validating, int64_t done)
 {
     double spent = tmb__now() - fit->epoch_started;
     double rate = spent > 0 ? (double)(fit->seen - fit->epoch_first) / spent : 0;
-    int64_t n = tmb_images_count(fit->images);
     tmb_progress progress = {.epoch = fit->epoch + 1,
             .epochs = fit->epochs,
             .step = validating ? done : fit->batch,
-            .steps = validating ? tmb_images_count(fit->opts->validation) : fit->per_epoch,
+            .steps = validating ? fit->validation->n : fit->per_epoch,
             .loss = fit->loss_sum / (double)TMB_MAX(fit->seen, 1),
             .accuracy = (double)fit->right / (double)TMB_MAX(fit->seen, 1),
             .images_per_second = rate,
-            .eta = rate > 0 ? (double)(n - fit->seen) / rate : 0,
+            .eta = rate > 0 ? (double)(fit->train->n - fit->seen) / rate : 0,
             .validating = validating};
 
     return fit->opts->on_step ? fit->opts->on_step(fit->opts->user, &progress) : GO_ON;
@@ -231,10 +230,11 @@ static int report_step(tmb__fit *fit, bool validating, int64_t done)
 
 static int train_batches(tmb__fit *fit)
 {
+    const tmb__source *train = fit->train;
     tmb_batch batch;
     int more;
 
-    TMB_TRY(tmb_images_epoch(fit->images, fit->epoch, fit->batch));
+    TMB_TRY(train->epoch(train->data, fit->epoch, fit->batch));
     fit->epoch_started = tmb__now();
     fit->epoch_first = fit->seen;
     fit->waited = 0;
@@ -242,7 +242,7 @@ static int train_batches(tmb__fit *fit)
         double before = tmb__now();
 
         if (fit->opts->stop && *fit->opts->stop) return TMB_ESTOPPED;
-        more = tmb_images_next(fit->images, &batch);
+        more = train->next(train->data, &batch);
         if (more <= 0) break;
         fit->waited += tmb__now() - before;
         TMB_TRY(one_step(fit, &batch));
@@ -268,7 +268,7 @@ static int validate(tmb__fit *fit, tmb_epoch *epoch)
     if (!fit->scorer.exec) return 0;
     TMB_TRY(tmb__exec_push(fit->scorer.exec, fit->model));
     TMB_TRY(tmb__scorer_pass(
-            &fit->scorer, fit->model, fit->opts->validation, &pass, NULL, on_validated, fit));
+            &fit->scorer, fit->model, fit->validation, &pass, NULL, on_validated, fit));
     epoch->validated = true;
     epoch->val_loss = pass.loss;
     epoch->val_accuracy = tmb_share_of(pass.right, pass.n);
@@ -359,17 +359,29 @@ static int run(tmb__fit *fit)
     return 0;
 }
 
-int tmb_model_fit(tmb_model *model, tmb_images *train, const tmb_fit_opts *opts)
+int tmb__fit_run(tmb_model *model, const tmb__source *train, const tmb__source *validation,
+        const tmb_fit_opts *opts)
 {
-    const tmb_fit_opts none = {0};
-    tmb__fit fit = {.model = model, .images = train, .opts = opts ? opts : &none};
+    tmb__fit fit = {.model = model, .train = train, .validation = validation, .opts = opts};
     int status;
 
-    TMB_TRY(check(model, train, fit.opts));
+    TMB_TRY(check(model, train, validation, opts));
     fit.training = tmb__training_of(model);
     fit.outputs = tmb_model_outputs(model);
     status = start(&fit);
     if (status == 0) status = run(&fit);
     finish(&fit);
     return status;
+}
+
+int tmb_model_fit(tmb_model *model, tmb_images *train, const tmb_fit_opts *opts)
+{
+    const tmb_fit_opts none = {0};
+    tmb__source photos, validation;
+
+    if (!model || !train) return tmb__fail(TMB_EINVAL, "fit: model or images is NULL");
+    if (!opts) opts = &none;
+    photos = tmb__source_photos(train);
+    if (opts->validation) validation = tmb__source_photos(opts->validation);
+    return tmb__fit_run(model, &photos, opts->validation ? &validation : NULL, opts);
 }

@@ -58,7 +58,7 @@ int tmb_predictor_new(
     if (status == 0) status = tmb__scorer_new(&p->scorer, model, p->device, p->batch);
     if (status == 0) {
         p->classes = p->scorer.outputs == 1 ? 2 : p->scorer.outputs;
-        p->inputs = (int64_t)p->scorer.h * p->scorer.w * p->scorer.c;
+        p->inputs = p->scorer.inputs;
         status = allocate(p);
     }
     if (status < 0) {

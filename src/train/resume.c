@@ -63,7 +63,7 @@ static void add_fit(tmb__strbuf *sb, const tmb__fit *fit)
     add_int(sb, "plateau", o->plateau);
     add_float(sb, "plateau_factor", o->plateau_factor);
     if (fit->class_weight)
-        add_floats(sb, "class_weight", fit->class_weight, tmb_images_classes(fit->images));
+        add_floats(sb, "class_weight", fit->class_weight, fit->train->classes);
     else
         tmb__strbuf_add(sb, "class_weight=none ");
 }
@@ -109,16 +109,18 @@ static void add_augment(tmb__strbuf *sb, const tmb_augment *a)
 
 int tmb__resume_text(const tmb__fit *fit, tmb__strbuf *sb)
 {
-    const tmb_images_opts *photos = tmb__images_opts(fit->images);
+    const tmb_images_opts *photos = fit->train->photos;
 
     add_compile(sb, &fit->training->opts);
     add_fit(sb, fit);
-    add_int(sb, "batch", photos->batch);
-    add_int(sb, "shuffle", photos->shuffle);
-    add_int(sb, "shuffle_once", photos->shuffle_once);
-    tmb__strbuf_add(sb, "photos_seed=%llu ", (unsigned long long)photos->seed);
-    add_preprocess(sb, tmb_images_preprocess(fit->images));
-    add_augment(sb, &photos->augment);
+    add_int(sb, "batch", fit->train->batch);
+    if (photos) {
+        add_int(sb, "shuffle", photos->shuffle);
+        add_int(sb, "shuffle_once", photos->shuffle_once);
+        tmb__strbuf_add(sb, "photos_seed=%llu ", (unsigned long long)photos->seed);
+        add_preprocess(sb, fit->train->preprocess);
+        add_augment(sb, &photos->augment);
+    }
     return sb->failed ? TMB_ENOMEM : 0;
 }
 

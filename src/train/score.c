@@ -7,10 +7,10 @@
 int tmb__scorer_new(tmb__scorer *out, const tmb_model *model, tmb_device *device, int batch)
 {
     const tmb__shape *shape = &model->layers[0].out;
-    size_t inputs = (size_t)tmb__shape_count(shape);
     int status;
 
-    *out = (tmb__scorer){.batch = batch, .outputs = tmb_model_outputs(model)};
+    *out = (tmb__scorer){
+            .batch = batch, .outputs = tmb_model_outputs(model), .inputs = tmb__shape_count(shape)};
     if (shape->rank == 3) {
         out->h = (int)shape->dim[0];
         out->w = (int)shape->dim[1];
@@ -24,7 +24,7 @@ int tmb__scorer_new(tmb__scorer *out, const tmb_model *model, tmb_device *device
         if (!out->row) status = TMB_ENOMEM;
     }
     if (status == 0 && out->flip_views) {
-        out->mirror = tmb__calloc((size_t)batch * inputs, sizeof *out->mirror);
+        out->mirror = tmb__calloc((size_t)batch * (size_t)out->inputs, sizeof *out->mirror);
         out->second = tmb__calloc((size_t)batch * (size_t)out->outputs, sizeof *out->second);
         if (!out->mirror || !out->second) status = TMB_ENOMEM;
     }
@@ -71,18 +71,17 @@ static int run_batch(tmb__scorer *scorer, const float *x, int n, float *scores)
 
 int tmb__scorer_run(tmb__scorer *scorer, const float *x, int n, float *scores)
 {
-    int64_t inputs = (int64_t)scorer->h * scorer->w * scorer->c;
-
     for (int i = 0; i < n; i += scorer->batch) {
         int count = TMB_MIN(scorer->batch, n - i);
 
-        TMB_TRY(run_batch(scorer, x + i * inputs, count, scores + (int64_t)i * scorer->outputs));
+        TMB_TRY(run_batch(
+                scorer, x + i * scorer->inputs, count, scores + (int64_t)i * scorer->outputs));
     }
     return 0;
 }
 
-int tmb__scorer_pass(tmb__scorer *scorer, tmb_model *model, tmb_images *images, tmb__pass *out,
-        float *scores, int (*on_batch)(void *user, int64_t done), void *user)
+int tmb__scorer_pass(tmb__scorer *scorer, tmb_model *model, const tmb__source *source,
+        tmb__pass *out, float *scores, int (*on_batch)(void *user, int64_t done), void *user)
 {
     float smoothing;
     tmb_loss loss = tmb__training_loss(model, &smoothing);
@@ -92,9 +91,9 @@ int tmb__scorer_pass(tmb__scorer *scorer, tmb_model *model, tmb_images *images, 
     int status;
 
     *out = (tmb__pass){0};
-    TMB_ASSERT(tmb_images_batch(images) <= scorer->batch);
-    status = tmb__images_plain(images);
-    while (status == 0 && (more = tmb_images_next(images, &batch)) != 0) {
+    TMB_ASSERT(source->batch <= scorer->batch);
+    status = source->epoch(source->data, -1, 0);
+    while (status == 0 && (more = source->next(source->data, &batch)) != 0) {
         status = more < 0 ? more : tmb__scorer_run(scorer, batch.x, batch.count, row);
         for (int i = 0; status == 0 && i < batch.count; i++) {
             const float *s = row + (int64_t)i * outputs;

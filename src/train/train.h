@@ -38,11 +38,36 @@ double tmb__metric_calibration(
 /* The penalties l1 sum|w| + l2 sum w^2 of the trainable layers. */
 double tmb__metric_penalty(const tmb_model *model);
 
+/* ---- where samples come from (source.c, fit_features.c) ---- */
+
+typedef struct tmb__source {
+    void *data;
+    const char *what; /* "photos", for messages */
+    int64_t n;
+    int batch, classes;
+    tmb__shape shape;           /* of a sample */
+    const uint8_t *fingerprint; /* (32): tells one data set from another */
+    /* Both NULL: samples are no photos. */
+    const tmb_images_opts *photos;
+    const tmb_preprocess *preprocess;
+    /* As tmb_images_epoch and tmb_images_next; number -1: the listed order, nothing random. */
+    int (*epoch)(void *data, int64_t number, int64_t first);
+    int (*next)(void *data, tmb_batch *out);
+    int (*label)(const void *data, int64_t i);
+    const char *(*class_name)(const void *data, int k); /* NULL: not known */
+} tmb__source;
+tmb__source tmb__source_photos(tmb_images *images); /* which it borrows */
+/* The samples have the size and the classes that the net was made for; TMB_EINVAL, TMB_EDATA. */
+int tmb__source_check(const tmb__source *source, const tmb_model *model);
+/* Features that are whole: sizes, finite numbers, labels within the classes. */
+int tmb__features_check(const tmb_features *features);
+
 /* ---- scoring photos (score.c): a net for inference and the views of each photo ---- */
 
 typedef struct tmb__scorer {
     tmb__exec *exec;
-    int batch, outputs, h, w, c;
+    int batch, outputs, h, w, c; /* h, w, c: of photos */
+    int64_t inputs;              /* floats of one sample */
     bool flip_views;
     float *mirror, *second; /* (batch, h, w, c), (batch, outputs): only with flip_views */
     float *row;             /* (batch, outputs): a batch's scores while a data set passes */
@@ -58,11 +83,8 @@ typedef struct tmb__pass {
     double loss;
     int64_t n, right;
 } tmb__pass;
-int tmb__scorer_pass(tmb__scorer *scorer, tmb_model *model, tmb_images *images, tmb__pass *out,
-        float *scores, int (*on_batch)(void *user, int64_t done), void *user);
-
-/* The data set has the size and the classes that the net was made for; TMB_EINVAL, TMB_EDATA. */
-int tmb__check_images(const tmb_model *model, const tmb_images *images);
+int tmb__scorer_pass(tmb__scorer *scorer, tmb_model *model, const tmb__source *source,
+        tmb__pass *out, float *scores, int (*on_batch)(void *user, int64_t done), void *user);
 
 /* ---- watching the validation figures (monitor.c) ---- */
 
@@ -82,10 +104,10 @@ bool tmb__monitor_done(const tmb__monitor *monitor, const tmb_fit_opts *opts);
 typedef struct tmb__fit {
     tmb_model *model;
     tmb__training *training;
-    tmb_images *images;
+    const tmb__source *train, *validation; /* validation NULL: none */
     const tmb_fit_opts *opts;
     tmb__exec *exec;
-    tmb__scorer scorer; /* scorer.exec NULL: no validation */
+    tmb__scorer scorer; /* for validation */
     int outputs;
     int epochs;
     float *targets, *weight, *loss, *scores; /* one batch */
@@ -102,6 +124,9 @@ typedef struct tmb__fit {
     double started, epoch_started, waited, trained;
     int64_t epoch_first;
 } tmb__fit;
+
+int tmb__fit_run(tmb_model *model, const tmb__source *train, const tmb__source *validation,
+        const tmb_fit_opts *opts);
 
 /* Write weights, slots, position and history to opts->checkpoint; the model keeps the weights that
  * predict. */
