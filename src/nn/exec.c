@@ -76,17 +76,19 @@ static int note_weights(tmb__exec *exec, const tmb_model *model)
         exec->ones[i] = 1;
     for (int k = 0, i = 0; k < model->n_layers; k++) {
         exec->first_weight[k] = i;
-        for (int j = 0; j < model->layers[k].n_weights; j++)
-            exec->moves[i++] = exec->training && model->layers[k].trainable;
+        for (int j = 0; j < model->layers[k].n_weights; j++, i++)
+            exec->moves[i] =
+                    exec->training && model->layers[k].trainable && exec->list.param[i] >= 0;
     }
     return 0;
 }
 
-static int prepare(tmb__exec *exec, const tmb_model *model, const tmb__train_spec *train)
+static int prepare(
+        tmb__exec *exec, const tmb_model *model, tmb__span span, const tmb__train_spec *train)
 {
     tmb_op_list list;
 
-    TMB_TRY(tmb__lower(&exec->list, model, exec->max_batch, train));
+    TMB_TRY(tmb__lower(&exec->list, model, span, exec->max_batch, train));
     TMB_TRY(note_weights(exec, model));
     list = (tmb_op_list){
             .tensors = exec->list.tensors,
@@ -103,6 +105,12 @@ static int prepare(tmb__exec *exec, const tmb_model *model, const tmb__train_spe
 int tmb__exec_new(tmb__exec **out, const tmb_model *model, tmb_device *device, int max_batch,
         const tmb__train_spec *train)
 {
+    return tmb__exec_new_span(out, model, (tmb__span){0}, device, max_batch, train);
+}
+
+int tmb__exec_new_span(tmb__exec **out, const tmb_model *model, tmb__span span, tmb_device *device,
+        int max_batch, const tmb__train_spec *train)
+{
     tmb__exec *exec;
     int status;
 
@@ -112,7 +120,7 @@ int tmb__exec_new(tmb__exec **out, const tmb_model *model, tmb_device *device, i
     exec->device = device;
     exec->max_batch = max_batch;
     exec->training = train != NULL;
-    status = prepare(exec, model, train);
+    status = prepare(exec, model, span, train);
     if (status < 0)
         tmb__exec_free(exec);
     else
@@ -161,9 +169,11 @@ int tmb__exec_push(tmb__exec *exec, const tmb_model *model)
     for (int k = 0, i = 0; k < model->n_layers; k++) {
         const tmb__layer *layer = &model->layers[k];
 
-        for (int j = 0; j < layer->n_weights; j++, i++)
+        for (int j = 0; j < layer->n_weights; j++, i++) {
+            if (exec->list.param[i] < 0) continue;
             TMB_TRY(write_tensor(
                     exec, exec->list.param[i], model->weights + layer->weight[j].offset));
+        }
     }
     return 0;
 }

@@ -245,6 +245,35 @@ int tmb__model_validate(tmb_model *model)
     return tmb__model_is_whole(model);
 }
 
+/* ---- parts of a net ---- */
+
+bool tmb__model_is_cut(const tmb_model *model, tmb_layer layer)
+{
+    for (int k = layer; k < model->n_layers; k++) {
+        for (int i = 0; i < model->layers[k].n_from; i++) {
+            if (model->layers[k].from[i] < layer) return false;
+        }
+    }
+    return true;
+}
+
+/* While training it keeps to what it does when predicting, and is not changed. */
+static bool is_still(const tmb__layer *layer)
+{
+    if (layer->kind == TMB__LAYER_DROPOUT) return layer->config.rate == 0;
+    return layer->n_weights == 0 || !layer->trainable;
+}
+
+tmb_layer tmb__model_frozen_cut(const tmb_model *model)
+{
+    tmb_layer cut = 1;
+
+    for (int k = 1; k < model->n_layers - 1 && is_still(&model->layers[k]); k++) {
+        if (tmb__model_is_cut(model, k + 1)) cut = k + 1;
+    }
+    return cut;
+}
+
 int tmb_model_init(tmb_model *model, uint64_t seed)
 {
     uint64_t number = 0;

@@ -82,6 +82,8 @@ struct tmb__builder {
     const tmb_model *model;
     const tmb__train_spec *train; /* NULL: inference */
     int max_batch;
+    int first,
+            last; /* layers of the span, as indices: the one that stands for the input, the end */
     tmb__place *places; /* one for each layer */
     int status;         /* the first failure; nothing is emitted after it */
 };

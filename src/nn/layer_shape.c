@@ -16,18 +16,6 @@ static int input_build(tmb__layer *layer, const tmb__shape *in)
     return 0;
 }
 
-/* The input's tensor is bound at each run; there is nothing below to carry a gradient to. */
-static void input_forward(tmb__builder *b, const tmb__layer *layer)
-{
-    tmb__place_of(b, layer)->y = b->list->x;
-}
-
-static void input_backward(tmb__builder *b, const tmb__layer *layer)
-{
-    (void)b;
-    (void)layer;
-}
-
 static int flatten_build(tmb__layer *layer, const tmb__shape *in)
 {
     layer->out = (tmb__shape){.rank = 1, .dim = {tmb__shape_count(in)}};
@@ -160,7 +148,8 @@ static void rescaling_backward(tmb__builder *b, const tmb__layer *layer)
     tmb__emit_back(b, layer, 0, &op);
 }
 
-const tmb__layer_type tmb__type_input = {0, 0, false, input_build, input_forward, input_backward};
+/* Its tensor is bound at each run; lower.c emits nothing for the layer that a span begins with. */
+const tmb__layer_type tmb__type_input = {0, 0, false, input_build, NULL, NULL};
 const tmb__layer_type tmb__type_flatten = {
         1, 1, false, flatten_build, reshape_forward, reshape_backward};
 const tmb__layer_type tmb__type_reshape = {

@@ -255,7 +255,7 @@ static bool has_trained(const tmb__layer *layer)
 static bool wants(const tmb__builder *b, const tmb__layer *layer)
 {
     if (!b->train) return false;
-    if (layer->kind == TMB__LAYER_INPUT) return b->train->input_gradient;
+    if (layer == &b->model->layers[b->first]) return b->train->input_gradient;
     for (int i = 0; i < layer->n_from; i++) {
         if (tmb__wants_gradient(b, layer, i)) return true;
     }
@@ -281,6 +281,7 @@ static void absorb(tmb__builder *b, const tmb__layer *layer)
 
     if (layer->kind != TMB__LAYER_ACTIVATION || place->apart || place->act == TMB_LINEAR) return;
     from = tmb__layer_input(b, layer, 0);
+    if (from == &b->model->layers[b->first]) return;
     below = tmb__place_of(b, from);
     if (!tmb__layer_type_of(from->kind)->fuses || below->act != TMB_LINEAR) return;
     if (count_readers(b->model, layer->from[0]) > 1) return;
@@ -294,11 +295,13 @@ static void decide(tmb__builder *b)
     const tmb_model *model = b->model;
     int first_weight = 0;
 
-    for (int k = 0; k < model->n_layers; k++) {
+    for (int k = 0; k < b->first; k++)
+        first_weight += model->layers[k].n_weights;
+    for (int k = b->first; k <= b->last; k++) {
         const tmb__layer *layer = &model->layers[k];
         const tmb_activation act = layer->config.activation;
         tmb__place *place = &b->places[k];
-        const bool last = k == model->n_layers - 1;
+        const bool last = k == b->last;
         const bool fuses =
                 layer->kind == TMB__LAYER_ACTIVATION || tmb__layer_type_of(layer->kind)->fuses;
 
@@ -335,13 +338,13 @@ static int alloc_arrays(tmb__builder *b)
             !b->places)
         return TMB_ENOMEM;
     for (int i = 0; i < list->n_params; i++)
-        list->grad[i] = list->average[i] = -1;
+        list->param[i] = list->grad[i] = list->average[i] = -1;
     return 0;
 }
 
 static void emit_weights(tmb__builder *b)
 {
-    for (int k = 0; k < b->model->n_layers; k++) {
+    for (int k = b->first + 1; k <= b->last; k++) {
         const tmb__layer *layer = &b->model->layers[k];
 
         for (int i = 0; i < layer->n_weights; i++) {
@@ -373,23 +376,20 @@ static int readable(tmb__builder *b, const tmb__layer *layer, int tensor)
 
 static void emit_forward(tmb__builder *b)
 {
-    const tmb_model *model = b->model;
-    const tmb__layer *last = &model->layers[model->n_layers - 1];
+    const tmb__layer *layers = b->model->layers, *last = &layers[b->last];
 
-    b->list->x = tmb__emit_tensor(b, TMB_ROLE_INPUT, true, &model->layers[0].out, "x");
+    b->list->x = tmb__emit_tensor(b, TMB_ROLE_INPUT, true, &layers[b->first].out, "x");
+    b->places[b->first].y = b->list->x;
     emit_weights(b);
-    for (int k = 0; k < model->n_layers && b->status == 0; k++) {
-        const tmb__layer *layer = &model->layers[k];
-
-        tmb__layer_type_of(layer->kind)->forward(b, layer);
-    }
+    for (int k = b->first + 1; k <= b->last && b->status == 0; k++)
+        tmb__layer_type_of(layers[k].kind)->forward(b, &layers[k]);
     b->list->scores = readable(b, last, tmb__place_of(b, last)->y);
 }
 
 /* LOSS on the last layer's value, or on its logits; without a loss the targets are the gradient. */
 static void emit_loss(tmb__builder *b)
 {
-    const tmb__layer *last = &b->model->layers[b->model->n_layers - 1];
+    const tmb__layer *last = &b->model->layers[b->last];
     const tmb__shape one = {.rank = 1, .dim = {1}}, none = {0};
     const bool sparse = b->train->loss == TMB_SPARSE_CATEGORICAL_CROSSENTROPY;
     tmb__place *place = tmb__place_of(b, last);
@@ -421,21 +421,24 @@ static void emit_loss(tmb__builder *b)
 
 static void emit_backward(tmb__builder *b)
 {
-    for (int k = b->model->n_layers - 1; k >= 0 && b->status == 0; k--) {
+    for (int k = b->last; k > b->first && b->status == 0; k--) {
         const tmb__layer *layer = &b->model->layers[k];
 
         if (b->places[k].wants) tmb__layer_type_of(layer->kind)->backward(b, layer);
     }
-    if (b->train->input_gradient) b->list->dx = readable(b, &b->model->layers[0], b->places[0].dy);
+    if (b->train->input_gradient)
+        b->list->dx = readable(b, &b->model->layers[b->first], b->places[b->first].dy);
 }
 
 /* The loss fits the last layer, and there is something to train. */
-static int check_train(const tmb_model *model, const tmb__train_spec *train)
+static int check_train(const tmb__builder *b)
 {
-    const tmb__layer *last = &model->layers[model->n_layers - 1];
+    const tmb_model *model = b->model;
+    const tmb__train_spec *train = b->train;
+    const tmb__layer *last = &model->layers[b->last];
     bool trains = train->input_gradient;
 
-    for (int k = 0; k < model->n_layers; k++)
+    for (int k = b->first + 1; k <= b->last; k++)
         trains = trains || has_trained(&model->layers[k]);
     if (!trains)
         return tmb__fail(TMB_EINVAL, "nothing to train: every layer is frozen or has no weights");
@@ -454,10 +457,14 @@ static int check_train(const tmb_model *model, const tmb__train_spec *train)
     return 0;
 }
 
-int tmb__lower(
-        tmb__lowered *out, const tmb_model *model, int max_batch, const tmb__train_spec *train)
+int tmb__lower(tmb__lowered *out, const tmb_model *model, tmb__span span, int max_batch,
+        const tmb__train_spec *train)
 {
-    tmb__builder b = {.list = out, .model = model, .train = train, .max_batch = max_batch};
+    tmb__builder b = {.list = out,
+            .model = model,
+            .train = train,
+            .max_batch = max_batch,
+            .first = TMB_MAX(span.from, 1) - 1};
 
     *out = (tmb__lowered){.x = -1,
             .targets = -1,
@@ -468,7 +475,10 @@ int tmb__lower(
             .dx = -1};
     TMB_TRY(tmb__model_is_whole(model));
     if (max_batch < 1) return tmb__fail(TMB_EINVAL, "batch is %d, at least 1 expected", max_batch);
-    if (train) TMB_TRY(check_train(model, train));
+    b.last = (span.to ? span.to : model->n_layers) - 1;
+    TMB_ASSERT(b.first < b.last && b.last < model->n_layers);
+    TMB_ASSERT(tmb__model_is_cut(model, b.first + 1) && tmb__model_is_cut(model, b.last + 1));
+    if (train) TMB_TRY(check_train(&b));
     b.status = alloc_arrays(&b);
     if (b.status == 0) {
         decide(&b);

@@ -47,7 +47,7 @@ static void emit_penalty(tmb__builder *b, const turn *t)
 static void emit_norm(tmb__builder *b)
 {
     const tmb__shape one = {.rank = 1, .dim = {1}};
-    const tmb__layer *last = &b->model->layers[b->model->n_layers - 1];
+    const tmb__layer *last = &b->model->layers[b->last];
     tmb_op op = tmb__op_of(b, last, TMB_OP_GRAD_NORM);
 
     b->list->norm = op.out[0] = tmb__emit_tensor(b, TMB_ROLE_OUTPUT, false, &one, "norm");
@@ -118,7 +118,7 @@ static void emit_average(tmb__builder *b, const turn *t)
 {
     tmb_op op = tmb__op_of(b, t->layer, TMB_OP_EMA);
 
-    if (b->train->average == 0 || !t->layer->trainable) return;
+    if (b->train->average == 0 || !t->layer->trainable || t->w < 0) return;
     op.in[0] = t->w;
     op.in[1] = b->list->average[t->number] = add_slot(b, t, "average", "");
     op.attr.decay = b->train->average;

@@ -101,11 +101,24 @@ typedef struct tmb__train_spec {
     bool input_gradient; /* also the gradient of x: exec_gradient of layer 1 */
 } tmb__train_spec;
 
+/* A part of a net. `from`: a program takes this layer's output instead of the net's input; 0: the input.
+ * `to`: it gives this layer's output; 0: the last layer's. Weights outside the part are left alone. Both
+ * ends must be cuts: what lies above a cut reads nothing of what lies below it but the cut itself. */
+typedef struct tmb__span {
+    tmb_layer from, to;
+} tmb__span;
+bool tmb__model_is_cut(const tmb_model *model, tmb_layer layer);
+/* The highest cut at which, whatever is trained, the same input always gives the same output: nothing to
+ * train below it, nothing random. 1, the input, if there is no other. */
+tmb_layer tmb__model_frozen_cut(const tmb_model *model);
+
 /* A net prepared on a device for batches up to max_batch; train NULL: inference only, batch norm
  * folded into moving statistics, no gradients kept. */
 typedef struct tmb__exec tmb__exec;
 int tmb__exec_new(tmb__exec **out, const tmb_model *model, tmb_device *device, int max_batch,
         const tmb__train_spec *train);
+int tmb__exec_new_span(tmb__exec **out, const tmb_model *model, tmb__span span, tmb_device *device,
+        int max_batch, const tmb__train_spec *train);
 void tmb__exec_free(tmb__exec *exec);
 
 /* Copy the model's arena into the program, or the program's weights back (the averaged ones if
@@ -148,7 +161,7 @@ typedef struct tmb__lowered {
     int n_tensors, n_ops, cap_tensors, cap_ops;
     int x, targets, sample_weight, scores, loss, norm; /* tensor numbers, -1 if absent */
     int dx;                                            /* gradient of x, -1 */
-    int *param;          /* tensor of weight i, counted over all layers */
+    int *param;          /* tensor of weight i, counted over all layers; -1 outside the span */
     int *grad;           /* its gradient, -1 */
     int *average;        /* its averaged twin, -1 */
     int *slots, n_slots; /* the optimizer's, and the averages */
@@ -157,8 +170,8 @@ typedef struct tmb__lowered {
     char **names; /* of tensors and ops */
     int n_names, cap_names;
 } tmb__lowered;
-int tmb__lower(
-        tmb__lowered *out, const tmb_model *model, int max_batch, const tmb__train_spec *train);
+int tmb__lower(tmb__lowered *out, const tmb_model *model, tmb__span span, int max_batch,
+        const tmb__train_spec *train);
 void tmb__lowered_free(tmb__lowered *lowered);
 
 #endif

@@ -35,7 +35,7 @@ TEST(windows_follow_keras_rule)
         if (cases[i].stride > 1 || cases[i].dilation > 1) assert_ok(tmb_model_check(net));
         assert_int_equal(info_of(net, 2).shape[0], cases[i].out);
         assert_int_equal(info_of(net, 2).shape[1], cases[i].size + 2);
-        assert_ok(tmb__lower(&list, net, 1, NULL));
+        assert_ok(tmb__lower(&list, net, (tmb__span){0}, 1, NULL));
         attr = &list.ops[0].attr;
         assert_int_equal(attr->pad[0], cases[i].before);
         assert_int_equal(attr->pad[2], cases[i].after);

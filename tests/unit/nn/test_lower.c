@@ -17,7 +17,7 @@ static void lower(tmb__lowered *list, const tmb_model *net, const tmb__train_spe
 {
     tmb_op_list ops;
 
-    assert_ok(tmb__lower(list, net, 4, spec));
+    assert_ok(tmb__lower(list, net, (tmb__span){0}, 4, spec));
     ops = (tmb_op_list){list->tensors, list->ops, list->n_tensors, list->n_ops, 4, false};
     assert_ok(tmb__op_list_check(&ops));
 }
@@ -157,7 +157,7 @@ TEST(nothing_to_train_is_said)
     tmb__lowered list;
 
     assert_ok(tmb_model_set_trainable(net, 3, false));
-    assert_status(tmb__lower(&list, net, 4, &binary), TMB_EINVAL);
+    assert_status(tmb__lower(&list, net, (tmb__span){0}, 4, &binary), TMB_EINVAL);
     assert_message("nothing to train: every layer is frozen or has no weights");
     tmb_model_free(net);
 }
@@ -168,13 +168,13 @@ TEST(loss_must_fit_the_last_layer)
     tmb__lowered list;
 
     tmb_conv2d(net, .filters = 2, .kernel = {3, 3});
-    assert_status(tmb__lower(&list, net, 4, &binary), TMB_EINVAL);
+    assert_status(tmb__lower(&list, net, (tmb__span){0}, 4, &binary), TMB_EINVAL);
     assert_message("the last layer gives (6, 6, 2), a loss expects one row of scores");
     tmb_flatten(net);
     tmb_dense(net, .units = 1);
-    assert_status(tmb__lower(&list, net, 4, &categorical), TMB_EINVAL);
+    assert_status(tmb__lower(&list, net, (tmb__span){0}, 4, &categorical), TMB_EINVAL);
     assert_message("gives 1 score");
-    assert_status(tmb__lower(&list, net, 0, NULL), TMB_EINVAL);
+    assert_status(tmb__lower(&list, net, (tmb__span){0}, 0, NULL), TMB_EINVAL);
     tmb_model_free(net);
 }
 
