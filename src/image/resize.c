@@ -113,18 +113,23 @@ static void *cut(cutter *c, size_t n, size_t size)
     return piece;
 }
 
-static int reserve(tmb__resizer *rs, const cutter *need)
+int tmb__resizer_reserve(tmb__resizer *rs, size_t bytes)
 {
     void *larger;
 
-    if (need->overflow) return tmb__fail(TMB_ENOMEM, "a resize too large for this machine");
-    if (need->used <= rs->cap) return 0;
-    larger = tmb__realloc(NULL, need->used, 1);
+    if (bytes <= rs->cap) return 0;
+    larger = tmb__realloc(NULL, bytes, 1);
     if (larger == NULL) return TMB_ENOMEM;
     tmb__free(rs->scratch);
     rs->scratch = larger;
-    rs->cap = need->used;
+    rs->cap = bytes;
     return 0;
+}
+
+static int reserve(tmb__resizer *rs, const cutter *need)
+{
+    if (need->overflow) return tmb__fail(TMB_ENOMEM, "a resize too large for this machine");
+    return tmb__resizer_reserve(rs, need->used);
 }
 
 void tmb__resizer_free(tmb__resizer *rs)

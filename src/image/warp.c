@@ -72,7 +72,7 @@ static double wrap(double v, int n)
     return v - period * trunc(v / period);
 }
 
-static double bring_inside(double v, int n, tmb__fill fill)
+double tmb__warp_inside(double v, int n, tmb__fill fill)
 {
     if (v >= 0 && v <= n - 1) return v;
     switch (fill) {
@@ -85,8 +85,7 @@ static double bring_inside(double v, int n, tmb__fill fill)
     }
 }
 
-/* Not a number, from a map without sense, is treated as 0. */
-static double sane(double v)
+double tmb__warp_sane(double v)
 {
     return v > -1e9 ? TMB_MIN(v, 1e9) : v <= -1e9 ? -1e9 : 0;
 }
@@ -119,12 +118,12 @@ static void bring_chunk_inside(const job *jb, places *p)
     p->any_outside = false;
     if (within(p->row, h) && within(p->col, w)) return;
     for (int i = 0; i < CHUNK; i++) {
-        double row = sane(p->row[i]), col = sane(p->col[i]);
+        double row = tmb__warp_sane(p->row[i]), col = tmb__warp_sane(p->col[i]);
 
         p->outside[i] = constant && !(row >= 0 && row <= h - 1 && col >= 0 && col <= w - 1);
         p->any_outside |= p->outside[i];
-        p->row[i] = bring_inside(row, h, jb->warp->fill);
-        p->col[i] = bring_inside(col, w, jb->warp->fill);
+        p->row[i] = tmb__warp_inside(row, h, jb->warp->fill);
+        p->col[i] = tmb__warp_inside(col, w, jb->warp->fill);
     }
 }
 
