@@ -10,6 +10,7 @@
 #include <thimble/data.h>
 #include <thimble/device.h>
 #include <thimble/features.h>
+#include <thimble/generator.h>
 #include <thimble/image.h>
 #include <thimble/model.h>
 #include <thimble/recipe.h>

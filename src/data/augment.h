@@ -4,9 +4,15 @@
 
 #include "data/images.h"
 
-bool tmb__colour_any(const tmb__transform *transform);
-/* The transform's colour ops on pixels 0..255, then scale and shift, in place. */
-void tmb__colour_run(const tmb__transform *transform, tmb_preset preset, float *x, int64_t pixels,
-        int channels, const float *scale, const float *shift);
+typedef struct tmb__colour {
+    const tmb_transform *transform;
+    tmb_preset preset;
+    int channels;
+    const float *scale, *shift; /* by channel, after everything else */
+} tmb__colour;
+
+bool tmb__colour_any(const tmb_transform *transform);
+/* The transform's colour ops, then scale and shift, in place. */
+int tmb__colour_run(const tmb__colour *colour, float *x, int64_t pixels);
 
 #endif

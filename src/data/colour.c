@@ -23,15 +23,22 @@ enum { LANES = 48, REACH = 2, TAPS = 2 * REACH + 1 };
 
 static const double grey_of[3] = {0.299, 0.587, 0.114};
 
-static bool has_linear(const tmb__transform *t)
+static bool has_linear(const tmb_transform *t)
 {
-    return t->contrast != 1 || t->saturation != 1 || t->gain[0] != 1 || t->gain[1] != 1 ||
-            t->gain[2] != 1;
+    return t->contrast != 0 || t->saturation != 0 || t->gain[0] != 0 || t->gain[1] != 0 ||
+            t->gain[2] != 0;
 }
 
-bool tmb__colour_any(const tmb__transform *t)
+static bool has_shift(const tmb_transform *t)
 {
-    return !isnan(t->channel_shift[0]) || !isnan(t->brightness) || has_linear(t);
+    const double *by = t->channel_shift_intensity;
+
+    return by[0] != 0 || by[1] != 0 || by[2] != 0 || by[3] != 0;
+}
+
+bool tmb__colour_any(const tmb_transform *t)
+{
+    return has_shift(t) || t->has_brightness || has_linear(t);
 }
 
 static float clip(float v, float lo, float hi)
@@ -90,7 +97,7 @@ static void find_extent(const float *x, int64_t n, float *lo, float *hi)
 }
 
 /* A lane adds up some thousand values of at most 255, which a float does to six digits. */
-static void find_means(const float *x, int64_t n, int channels, double mean[3])
+static void find_means(const float *x, int64_t n, int channels, double mean[4])
 {
     float v[LANES], sum[LANES] = {0};
 
@@ -121,12 +128,12 @@ static void run_scale(float *x, int64_t n, int channels, const float *scale, con
 /* ---- Keras' ---- */
 
 /* Clipped to what the whole photo had before. */
-static void shift_channels(const tmb__transform *t, float *x, int64_t n, int channels)
+static void shift_channels(const tmb_transform *t, float *x, int64_t n, int channels)
 {
-    const float by_channel[3] = {
-            (float)t->channel_shift[0], (float)t->channel_shift[1], (float)t->channel_shift[2]};
-    float v[LANES] = {0}, by[LANES], lo, hi;
+    float by_channel[4], v[LANES] = {0}, by[LANES], lo, hi;
 
+    for (int k = 0; k < 4; k++)
+        by_channel[k] = (float)t->channel_shift_intensity[k];
     find_extent(x, n, &lo, &hi);
     spread(by, by_channel, channels);
     for (int64_t from = 0; from < n; from += LANES) {
@@ -144,14 +151,17 @@ static float blend_with_black(float v, float factor)
 }
 
 /* Keras 2.1.5 to 2.8 stretch the contrast to 0..255 first and leave it so. Later ones do that only to
- * pixels outside 0..255, and undo it. */
-static void keras_brightness(float *x, int64_t n, float factor, tmb_preset preset)
+ * pixels outside 0..255, and undo it. A fourth channel is Pillow's alpha, which keeps its values. */
+static int keras_brightness(const tmb__colour *how, float *x, int64_t n)
 {
+    const bool older = how->preset == TMB_PRESET_KERAS2;
     float lo, hi, extent;
     bool stretch;
 
+    if (how->channels == 2)
+        return tmb__fail(TMB_EINVAL, "brightness as in Keras: 2 channels, expected 1, 3 or 4");
     find_extent(x, n, &lo, &hi);
-    stretch = preset == TMB_PRESET_KERAS2 || lo < 0 || hi > 255;
+    stretch = older || lo < 0 || hi > 255;
     extent = hi - lo;
     for (int64_t i = 0; i < n; i++) {
         float v = x[i];
@@ -161,10 +171,13 @@ static void keras_brightness(float *x, int64_t n, float factor, tmb_preset prese
             if (extent != 0) v /= extent;
             v *= 255;
         }
-        v = blend_with_black(truncf(v), factor);
-        if (stretch && preset != TMB_PRESET_KERAS2) v = v / 255 * extent + lo;
+        v = truncf(v);
+        if (how->channels < 4 || i % 4 < 3)
+            v = blend_with_black(v, (float)how->transform->brightness);
+        if (stretch && !older) v = v / 255 * extent + lo;
         x[i] = v;
     }
+    return 0;
 }
 
 /* ---- ours ---- */
@@ -174,26 +187,28 @@ typedef struct mixer {
     float tap[TAPS][LANES], add[LANES];
 } mixer;
 
-static void find_mixer(mixer *out, const tmb__transform *t, const float *x, int64_t n, int channels)
+static void find_mixer(mixer *out, const tmb_transform *t, const float *x, int64_t n, int channels)
 {
-    const double f = isnan(t->brightness) ? 1 : t->brightness;
-    const double s = channels == 3 ? t->saturation : 1, c = t->contrast;
-    double mean[3] = {0}, middle = 0;
+    const bool colours = channels >= 3;
+    const double f = t->has_brightness ? t->brightness : 1;
+    const double s = colours ? 1 + t->saturation : 1, c = 1 + t->contrast;
+    double mean[4] = {0}, middle = 0;
 
     if (c != 1) find_means(x, n, channels, mean);
-    for (int k = 0; k < channels; k++)
-        middle += (channels == 3 ? grey_of[k] : 1) * t->gain[k] * mean[k];
+    for (int k = 0; k < TMB_MIN(channels, 3); k++)
+        middle += (colours ? grey_of[k] : 1.0 / channels) * (1 + t->gain[k]) * mean[k];
     for (int i = 0; i < LANES; i++) {
         const int k = i % channels;
 
-        out->add[i] = (float)(f * (1 - c) * middle);
+        out->add[i] = (float)(k < 3 ? f * (1 - c) * middle : 0);
         for (int tap = 0; tap < TAPS; tap++) {
             const int j = k + tap - REACH; /* channel of that value, if it is of the same pixel */
-            const bool same = j >= 0 && j < channels;
-            const double grey = !same ? 0 : channels == 3 ? grey_of[j] : 1;
+            const bool same = j >= 0 && j < TMB_MIN(channels, 3) && k < 3;
+            const double grey = !same || !colours ? 0 : grey_of[j];
 
-            out->tap[tap][i] =
-                    (float)(same ? f * c * t->gain[j] * ((j == k) * s + (1 - s) * grey) : 0);
+            out->tap[tap][i] = (float)(j == 3 && k == 3 ? 1
+                            : same ? f * c * (1 + t->gain[j]) * ((j == k) * s + (1 - s) * grey)
+                                   : 0);
         }
     }
 }
@@ -251,23 +266,24 @@ static void run_mixer_best(
 }
 #endif
 
-void tmb__colour_run(const tmb__transform *t, tmb_preset preset, float *x, int64_t pixels,
-        int channels, const float *scale, const float *shift)
+int tmb__colour_run(const tmb__colour *how, float *x, int64_t pixels)
 {
-    const bool keras = preset != TMB_PRESET_CORRECT && !isnan(t->brightness);
+    const bool keras = how->preset != TMB_PRESET_CORRECT && how->transform->has_brightness;
+    const int channels = how->channels;
     const int64_t n = pixels * channels;
-    tmb__transform ours = *t;
+    tmb_transform ours = *how->transform;
     mixer m;
 
-    if (!isnan(t->channel_shift[0])) shift_channels(t, x, n, channels);
+    if (has_shift(&ours)) shift_channels(&ours, x, n, channels);
     if (keras) {
-        keras_brightness(x, n, (float)t->brightness, preset);
-        ours.brightness = (double)NAN;
+        TMB_TRY(keras_brightness(how, x, n));
+        ours.has_brightness = false;
     }
-    if (isnan(ours.brightness) && !has_linear(t)) {
-        run_scale(x, n, channels, scale, shift);
-        return;
+    if (!ours.has_brightness && !has_linear(&ours)) {
+        run_scale(x, n, channels, how->scale, how->shift);
+        return 0;
     }
     find_mixer(&m, &ours, x, n, channels);
-    run_mixer_best(&m, x, n, channels, scale, shift);
+    run_mixer_best(&m, x, n, channels, how->scale, how->shift);
+    return 0;
 }

@@ -4,37 +4,26 @@
 
 #include "image/image.h"
 #include "tensor/tensor.h"
-#include <thimble/data.h>
+#include <thimble/generator.h>
 
-/* The random transform of one sample, keras.md 1.3: for the output -> input map. */
-typedef struct tmb__transform {
-    double theta, tx, ty, shear, zx, zy; /* degrees (shear: radians in KERAS2016), pixels */
-    bool flip_h, flip_v;
-    double channel_shift[3]; /* equal but in KERAS2016; NAN: none */
-    double brightness;       /* NAN: none */
-    double crop[4]; /* y, x, height, width as shares of the kept photo; height 0: its middle,
-                                as validation takes it */
-    double gain[3], contrast, saturation; /* 1: none */
-    double erase[4];                      /* y, x, height, width as shares; height 0: none */
-} tmb__transform;
-
-/* Draw the transform of `sample` in `epoch` for an output of h x w. */
-void tmb__transform_draw(tmb__transform *out, const tmb_augment *augment, uint64_t seed,
-        int64_t epoch, int64_t sample, int h, int w);
+/* Draw the transform of `sample` in `epoch` for an output of `shape` (h, w, c). */
+void tmb__transform_draw(tmb_transform *out, const tmb_augment *augment, uint64_t seed,
+        int64_t epoch, int64_t sample, const int shape[3]);
 /* The same from a stream of random words, which goes on from where it stands. */
 void tmb__transform_draw_from(
-        tmb__transform *out, const tmb_augment *augment, tmb__rng *rng, int h, int w);
+        tmb_transform *out, const tmb_augment *augment, tmb__rng *rng, const int shape[3]);
 
-void tmb__transform_none(tmb__transform *out); /* changes nothing */
-
-/* Apply it to a kept photo -> (h, w, c) floats, input = pixel * scale + offset. A photo smaller than
- * h x w is stretched to it. */
-void tmb__transform_apply(const tmb__transform *transform, const tmb_augment *augment,
-        const tmb_image *photo, float *dst, int h, int w, const tmb_preprocess *pre);
+/* Apply it to a kept photo -> (h, w, c) floats as `pre` wants them. A photo smaller than h x w is
+ * stretched to it. TMB_ENOMEM from splines of order 2 and 3, which need the scratch of `rs`. */
+int tmb__transform_apply(const tmb_transform *transform, const tmb_augment *augment,
+        const tmb_image *photo, float *dst, const tmb_preprocess *pre, tmb__resizer *rs);
+/* The same from floats of pre->size, with pre->channels 1 to 4. */
+int tmb__transform_apply_floats(const tmb_transform *transform, const tmb_augment *augment,
+        const float *x, float *dst, const tmb_preprocess *pre, tmb__resizer *rs);
 
 /* The 2x3 map of keras.md 1.4 from output to input coordinates; false if it is the identity. */
 bool tmb__transform_map(
-        const tmb__transform *transform, tmb_preset preset, int h, int w, double m[6]);
+        const tmb_transform *transform, tmb_preset preset, int h, int w, double m[6]);
 
 /* A decoded photo -> the net's input, no randomness: the road of validation, predict and serve.
  * `kept` gets the photo at the size it is kept (reused between calls; tmb_image_free). */

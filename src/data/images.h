@@ -129,7 +129,7 @@ void tmb__preprocess_keep(const tmb_preprocess *pre, int *h, int *w);
 void tmb__photo_copy(const tmb_image *photo, int y, int x, bool flip_h, bool flip_v, float *dst,
         int h, int w, const float *scale, const float *shift);
 /* Scale and offset by the photo's channels (the options have them by the net's). */
-void tmb__preprocess_scale(const tmb_preprocess *pre, float scale[3], float shift[3]);
+void tmb__preprocess_scale(const tmb_preprocess *pre, float scale[4], float shift[4]);
 void tmb__swap_red_blue(float *x, int64_t pixels);
 
 /* augment.c */

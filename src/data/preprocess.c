@@ -21,8 +21,8 @@ int tmb__preprocess_check(const tmb_preprocess *pre)
         return tmb__fail(TMB_EINVAL, "image size: %d x %d, expected 1 to %d", pre->size[0],
                 pre->size[1], MAX_SIDE);
     }
-    if (pre->channels != 1 && pre->channels != 3)
-        return tmb__fail(TMB_EINVAL, "channels: %d, expected 1 or 3", pre->channels);
+    if (pre->channels != 1 && pre->channels != 3 && pre->channels != 4)
+        return tmb__fail(TMB_EINVAL, "channels: %d, expected 1, 3 or 4", pre->channels);
     if ((int)pre->filter < 0 || pre->filter > TMB_HAMMING)
         return tmb__fail(TMB_EINVAL, "resize filter: number %d is unknown", (int)pre->filter);
     if ((int)pre->fit < 0 || pre->fit > TMB_PAD)
@@ -124,6 +124,8 @@ static int pad_into(tmb__resizer *rs, tmb_image *kept, const tmb_image *photo, t
     TMB_TRY(tmb__image_new(&inner, h, w, kept->channels));
     status = tmb__resize_into(rs, &inner, photo, NULL, filter);
     memset(kept->pixels, GREY, (size_t)kept->height * row);
+    for (size_t i = 3; c == 4 && i < (size_t)kept->height * row; i += 4)
+        kept->pixels[i] = 255; /* not to be seen through */
     for (size_t i = 0; i < (size_t)h && status == 0; i++)
         memcpy(kept->pixels + (y + i) * row + x * c, inner.pixels + i * (size_t)w * c,
                 (size_t)w * c);
@@ -155,10 +157,10 @@ int tmb__preprocess_shrink(
 
 /* ---- floats ---- */
 
-void tmb__preprocess_scale(const tmb_preprocess *pre, float scale[3], float shift[3])
+void tmb__preprocess_scale(const tmb_preprocess *pre, float scale[4], float shift[4])
 {
-    for (int k = 0; k < 3; k++) {
-        const int from = pre->bgr ? 2 - k : k;
+    for (int k = 0; k < 4; k++) {
+        const int from = pre->bgr && k < 3 ? 2 - k : k;
 
         scale[k] = pre->scale[from];
         shift[k] = pre->offset[from];
@@ -199,6 +201,14 @@ static void copy_row3(
     }
 }
 
+static void copy_row4(
+        const uint8_t *src, int step, float *dst, int w, const float *scale, const float *shift)
+{
+    for (int i = 0; i < w; i++, src += step)
+        for (int k = 0; k < 4; k++)
+            dst[4 * i + k] = (float)src[k] * scale[k] + shift[k];
+}
+
 void tmb__photo_copy(const tmb_image *photo, int y, int x, bool flip_h, bool flip_v, float *dst,
         int h, int w, const float *scale, const float *shift)
 {
@@ -211,11 +221,9 @@ void tmb__photo_copy(const tmb_image *photo, int y, int x, bool flip_h, bool fli
         const uint8_t *src = photo->pixels + (row * (size_t)photo->width + col) * (size_t)c;
         float *out = dst + (size_t)r * (size_t)w * (size_t)c;
 
-        if (c == 3) {
-            copy_row3(src, step, out, w, scale, shift);
-        } else {
-            copy_row1(src, step, out, w, scale, shift);
-        }
+        if (c == 4) copy_row4(src, step, out, w, scale, shift);
+        if (c == 3) copy_row3(src, step, out, w, scale, shift);
+        if (c == 1) copy_row1(src, step, out, w, scale, shift);
     }
 }
 
@@ -223,7 +231,7 @@ void tmb__preprocess_run(
         const tmb_preprocess *pre, const tmb_image *kept, bool mirrored, float *dst)
 {
     const int h = pre->size[0], w = pre->size[1];
-    float scale[3], shift[3];
+    float scale[4], shift[4];
 
     tmb__preprocess_scale(pre, scale, shift);
     tmb__photo_copy(kept, (kept->height - h) / 2, (kept->width - w) / 2, mirrored, false, dst, h, w,

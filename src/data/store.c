@@ -64,9 +64,9 @@ int tmb__store_get(const tmb_images *images, int64_t index, tmb__scratch *scratc
 int tmb__store_sample(
         const tmb_images *images, int64_t index, int64_t epoch, tmb__scratch *scratch, float *x)
 {
-    const int h = images->pre.size[0], w = images->pre.size[1];
+    const int shape[3] = {images->pre.size[0], images->pre.size[1], images->pre.channels};
     const tmb_images_opts *opts = &images->opts;
-    tmb__transform transform;
+    tmb_transform transform;
     tmb_image photo;
 
     TMB_TRY(tmb__store_get(images, index, scratch, &photo));
@@ -74,7 +74,7 @@ int tmb__store_sample(
         tmb__preprocess_run(&images->pre, &photo, false, x);
         return 0;
     }
-    tmb__transform_draw(&transform, &opts->augment, opts->seed, epoch, index, h, w);
-    tmb__transform_apply(&transform, &opts->augment, &photo, x, h, w, &images->pre);
-    return 0;
+    tmb__transform_draw(&transform, &opts->augment, opts->seed, epoch, index, shape);
+    return tmb__transform_apply(
+            &transform, &opts->augment, &photo, x, &images->pre, &scratch->resizer);
 }

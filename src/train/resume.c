@@ -89,6 +89,10 @@ static void add_augment(tmb__strbuf *sb, const tmb_augment *a)
     add_float(sb, "rotation", a->rotation);
     add_float(sb, "width_shift", a->width_shift);
     add_float(sb, "height_shift", a->height_shift);
+    add_int(sb, "width_shift_int", a->width_shift_int);
+    add_int(sb, "height_shift_int", a->height_shift_int);
+    add_floats(sb, "width_shifts", a->width_shifts, a->n_width_shifts);
+    add_floats(sb, "height_shifts", a->height_shifts, a->n_height_shifts);
     add_float(sb, "shear", a->shear);
     add_floats(sb, "zoom", a->zoom, 2);
     add_float(sb, "channel_shift", a->channel_shift);

@@ -8,8 +8,17 @@
 
 enum { CHANNELS = 3, DRAWS = 4000 };
 
+static void transform_apply(const tmb_transform *t, const tmb_augment *a, const tmb_image *photo,
+        float *out, const tmb_preprocess *pre)
+{
+    tmb__resizer scratch = {0};
+
+    assert_ok(tmb__transform_apply(t, a, photo, out, pre, &scratch));
+    tmb__resizer_free(&scratch);
+}
+
 /* Numbers 0 .. h*w-1 through the map alone: bytes hold them exactly. */
-static void apply_ramp(const tmb__transform *t, const tmb_augment *a, int h, int w, float *out)
+static void apply_ramp(const tmb_transform *t, const tmb_augment *a, int h, int w, float *out)
 {
     const tmb_preprocess pre = {.size = {h, w}, .channels = 1, .scale = {1}};
     uint8_t pixels[64];
@@ -18,15 +27,14 @@ static void apply_ramp(const tmb__transform *t, const tmb_augment *a, int h, int
     assert_true(h * w <= 64);
     for (int i = 0; i < h * w; i++)
         pixels[i] = (uint8_t)i;
-    tmb__transform_apply(t, a, &photo, out, h, w, &pre);
+    transform_apply(t, a, &photo, out, &pre);
 }
 
-static tmb__transform transform(
+static tmb_transform transform(
         double theta, double tx, double ty, double shear, double zx, double zy)
 {
-    tmb__transform t;
+    tmb_transform t = {0};
 
-    tmb__transform_none(&t);
     t.theta = theta;
     t.tx = tx;
     t.ty = ty;
@@ -51,7 +59,7 @@ static void check_rows(
     for (size_t i = 0; i < n; i++) {
         const table_row *r = &rows[i];
         const tmb_augment a = {.preset = preset, .fill = r->fill, .cval = -1};
-        const tmb__transform t = transform(r->theta, r->tx, r->ty, r->shear, r->zx, r->zy);
+        const tmb_transform t = transform(r->theta, r->tx, r->ty, r->shear, r->zx, r->zy);
         float out[64];
 
         apply_ramp(&t, &a, h, w, out);
@@ -119,13 +127,15 @@ TEST(augment_table_keras2016)
 
 /* ---- the goldens: 14 transforms, two shapes, four fill modes, both orders ---- */
 
-static tmb__transform golden_transform(const double *p)
+static tmb_transform golden_transform(const double *p)
 {
-    tmb__transform t = transform(p[0], p[1], p[2], p[3], p[4], p[5]);
+    tmb_transform t = transform(p[0], p[1], p[2], p[3], p[4], p[5]);
 
-    t.flip_h = p[6] != 0;
-    t.flip_v = p[7] != 0;
-    t.channel_shift[0] = t.channel_shift[1] = t.channel_shift[2] = p[8];
+    t.flip_horizontal = p[6] != 0;
+    t.flip_vertical = p[7] != 0;
+    for (int k = 0; k < 4; k++)
+        t.channel_shift_intensity[k] = isnan(p[8]) ? 0 : p[8];
+    t.has_brightness = !isnan(p[9]);
     t.brightness = p[9];
     return t;
 }
@@ -154,10 +164,10 @@ static void check_golden(tmb_preset preset, const char *file, double tolerance)
         const float *y = golden_array(file, "%s_%s_o%d/y", shape, fill, order)->data;
 
         for (int k = 0; k < 14; k++) {
-            const tmb__transform t = golden_transform(params + 10 * k);
+            const tmb_transform t = golden_transform(params + 10 * k);
             float out[8 * 9 * CHANNELS];
 
-            tmb__transform_apply(&t, &a, &photo, out, h, w, &pre);
+            transform_apply(&t, &a, &photo, out, &pre);
             assert_floats_near(out, y + k * n, n, tolerance);
         }
     }
@@ -193,23 +203,23 @@ TEST(augment_colour_keras)
                        shifted[] = {57, 86, 115};
     uint8_t pixels[6 * 6 * 3];
     const tmb_image photo = {.width = 6, .height = 6, .channels = 3, .pixels = pixels};
-    tmb__transform t;
+    tmb_transform t = {0};
     float out[6 * 6 * 3];
 
     for (int i = 0; i < 6 * 6 * 3; i++)
         pixels[i] = (uint8_t)(37 + 7 * (i / 18) + 13 * (i / 3 % 6) + 29 * (i % 3));
-    tmb__transform_none(&t);
+    t.has_brightness = true;
     t.brightness = 1.3;
-    tmb__transform_apply(&t, &a, &photo, out, 6, 6, &pre);
+    transform_apply(&t, &a, &photo, out, &pre);
     assert_floats_near(out, brighter2, 3, 0);
     assert_floats_near(out + 105, last2, 3, 0);
     a.preset = TMB_PRESET_KERAS3;
-    tmb__transform_apply(&t, &a, &photo, out, 6, 6, &pre);
+    transform_apply(&t, &a, &photo, out, &pre);
     assert_floats_near(out, brighter3, 3, 0);
     assert_floats_near(out + 105, last3, 3, 0);
-    tmb__transform_none(&t);
-    t.channel_shift[0] = t.channel_shift[1] = t.channel_shift[2] = 20;
-    tmb__transform_apply(&t, &a, &photo, out, 6, 6, &pre);
+    t = (tmb_transform){0};
+    t.channel_shift_intensity[0] = t.channel_shift_intensity[1] = t.channel_shift_intensity[2] = 20;
+    transform_apply(&t, &a, &photo, out, &pre);
     assert_floats_near(out, shifted, 3, 0);
 }
 
@@ -231,11 +241,11 @@ static const tmb_augment everything = {.rotation = 40,
         .saturation = 0.3F,
         .erase = 0.25F};
 
-static tmb__transform draw(const tmb_augment *a, int64_t epoch, int64_t sample)
+static tmb_transform draw(const tmb_augment *a, int64_t epoch, int64_t sample)
 {
-    tmb__transform t;
+    tmb_transform t = {0};
 
-    tmb__transform_draw(&t, a, 42, epoch, sample, 100, 200);
+    tmb__transform_draw(&t, a, 42, epoch, sample, (const int[3]){100, 200, CHANNELS});
     return t;
 }
 
@@ -266,15 +276,16 @@ TEST(augment_draws_are_uniform)
     int mirrored = 0, upside_down = 0, both = 0;
 
     for (int i = 0; i < DRAWS; i++) {
-        const tmb__transform t = draw(&everything, i / 1000, i % 1000);
+        const tmb_transform t = draw(&everything, i / 1000, i % 1000);
         const double values[7] = {t.theta, t.tx, t.ty, t.shear, t.zx, t.zy, t.brightness};
 
         for (int k = 0; k < 7; k++)
             v[k][i] = values[k];
-        mirrored += t.flip_h;
-        upside_down += t.flip_v;
-        both += t.flip_h && t.flip_v;
-        assert_true(t.channel_shift[0] == t.channel_shift[1] && fabs(t.channel_shift[0]) <= 30);
+        mirrored += t.flip_horizontal;
+        upside_down += t.flip_vertical;
+        both += t.flip_horizontal && t.flip_vertical;
+        assert_true(t.channel_shift_intensity[0] == t.channel_shift_intensity[1] &&
+                fabs(t.channel_shift_intensity[0]) <= 30);
     }
     for (int k = 0; k < 7; k++)
         assert_true(distance_to_uniform(v[k], DRAWS, range[k][0], range[k][1]) < 0.031);
@@ -286,7 +297,7 @@ TEST(augment_draws_are_uniform)
 TEST(augment_crops_and_boxes_lie_inside)
 {
     for (int i = 0; i < DRAWS; i++) {
-        const tmb__transform t = draw(&everything, 0, i);
+        const tmb_transform t = draw(&everything, 0, i);
 
         for (int k = 0; k < 2; k++) {
             assert_true(t.crop[k] >= 0 && t.crop[k] + t.crop[2 + k] <= 1 + 1e-12);
@@ -294,7 +305,7 @@ TEST(augment_crops_and_boxes_lie_inside)
         }
         assert_true(t.crop[2] * t.crop[3] > 0.2 && t.crop[2] * t.crop[3] <= 1);
         assert_true(t.erase[2] * t.erase[3] <= 0.25 + 1e-6);
-        assert_true(fabs(t.contrast - 1) <= 0.2 + 1e-6 && fabs(t.gain[2] - 1) <= 0.1 + 1e-6);
+        assert_true(fabs(t.contrast) <= 0.2 + 1e-6 && fabs(t.gain[2]) <= 0.1 + 1e-6);
     }
 }
 
@@ -302,7 +313,7 @@ TEST(augment_crops_and_boxes_lie_inside)
 TEST(augment_draws_repeat)
 {
     tmb_augment more = everything, fewer = everything;
-    tmb__transform a = draw(&everything, 3, 7), b = draw(&everything, 3, 7);
+    tmb_transform a = draw(&everything, 3, 7), b = draw(&everything, 3, 7);
 
     assert_memory_equal(&a, &b, sizeof a);
     b = draw(&everything, 4, 7);
@@ -322,7 +333,7 @@ TEST(augment_draws_repeat)
 TEST(augment_shifts_follow_the_preset)
 {
     tmb_augment a = {.width_shift = 0.1F};
-    tmb__transform t = draw(&a, 0, 0);
+    tmb_transform t = draw(&a, 0, 0);
 
     assert_true(t.tx != 0 && t.ty == 0);
     a.preset = TMB_PRESET_KERAS3;
@@ -342,10 +353,10 @@ TEST(augment_shifts_follow_the_preset)
 TEST(augment_keras2016_shifts_channels_apart)
 {
     const tmb_augment a = {.preset = TMB_PRESET_KERAS2016, .channel_shift = 20};
-    const tmb__transform t = draw(&a, 0, 0);
+    const tmb_transform t = draw(&a, 0, 0);
 
-    assert_true(
-            t.channel_shift[0] != t.channel_shift[1] && t.channel_shift[1] != t.channel_shift[2]);
+    assert_true(t.channel_shift_intensity[0] != t.channel_shift_intensity[1] &&
+            t.channel_shift_intensity[1] != t.channel_shift_intensity[2]);
 }
 
 TEST(augment_alternate_flip_alternates)
@@ -354,11 +365,11 @@ TEST(augment_alternate_flip_alternates)
     int first = 0;
 
     for (int i = 0; i < 1000; i++) {
-        const bool start = draw(&a, 0, i).flip_h;
+        const bool start = draw(&a, 0, i).flip_horizontal;
 
         first += start;
         for (int epoch = 1; epoch < 5; epoch++)
-            assert_int_equal(draw(&a, epoch, i).flip_h, start ^ (epoch & 1));
+            assert_int_equal(draw(&a, epoch, i).flip_horizontal, start ^ (epoch & 1));
     }
     assert_in_range(first, 430, 570);
 }
@@ -373,14 +384,14 @@ static void fill_photo(uint8_t *pixels)
         pixels[i] = (uint8_t)(i * 37 % 256 ^ i / 48 * 3);
 }
 
-static void apply(const tmb__transform *t, const tmb_augment *a, int side, float *out)
+static void apply(const tmb_transform *t, const tmb_augment *a, int side, float *out)
 {
     const tmb_preprocess pre = {.size = {side, side}, .channels = 3, .scale = {1, 1, 1}};
     uint8_t pixels[SIDE * SIDE * 3];
     const tmb_image photo = {.width = SIDE, .height = SIDE, .channels = 3, .pixels = pixels};
 
     fill_photo(pixels);
-    tmb__transform_apply(t, a, &photo, out, side, side, &pre);
+    transform_apply(t, a, &photo, out, &pre);
 }
 
 TEST(augment_identity_keeps_bits)
@@ -389,9 +400,8 @@ TEST(augment_identity_keeps_bits)
         const tmb_augment a = {.preset = (tmb_preset)preset};
         uint8_t pixels[SIDE * SIDE * 3];
         float out[SIDE * SIDE * 3];
-        tmb__transform t;
+        tmb_transform t = {0};
 
-        tmb__transform_none(&t);
         fill_photo(pixels);
         apply(&t, &a, SIDE, out);
         for (int i = 0; i < SIDE * SIDE * 3; i++)
@@ -405,17 +415,16 @@ TEST(augment_flips)
 {
     const tmb_augment a = {0};
     float plain[SIDE][SIDE][3], flipped[SIDE][SIDE][3];
-    tmb__transform t;
+    tmb_transform t = {0};
 
-    tmb__transform_none(&t);
     apply(&t, &a, SIDE, &plain[0][0][0]);
-    t.flip_h = true;
+    t.flip_horizontal = true;
     apply(&t, &a, SIDE, &flipped[0][0][0]);
     for (int r = 0; r < SIDE; r++) {
         for (int c = 0; c < SIDE; c++)
             assert_memory_equal(flipped[r][c], plain[r][SIDE - 1 - c], sizeof plain[r][c]);
     }
-    t.flip_v = true;
+    t.flip_vertical = true;
     apply(&t, &a, SIDE, &flipped[0][0][0]);
     for (int r = 0; r < SIDE; r++) {
         for (int c = 0; c < SIDE; c++)
@@ -428,10 +437,9 @@ TEST(augment_full_turn_and_fixed_centre)
 {
     const tmb_augment a = {0};
     float plain[SIDE * SIDE * 3], turned[SIDE * SIDE * 3];
-    tmb__transform t;
+    tmb_transform t = {0};
     double m[6];
 
-    tmb__transform_none(&t);
     apply(&t, &a, SIDE, plain);
     t.theta = 360;
     apply(&t, &a, SIDE, turned);
@@ -440,7 +448,7 @@ TEST(augment_full_turn_and_fixed_centre)
     assert_true(tmb__transform_map(&t, TMB_PRESET_CORRECT, 31, 77, m));
     assert_true(fabs(m[0] * 15 + m[1] * 38 + m[2] - 15) < 1e-9);
     assert_true(fabs(m[3] * 15 + m[4] * 38 + m[5] - 38) < 1e-9);
-    tmb__transform_none(&t);
+    t = (tmb_transform){0};
     assert_false(tmb__transform_map(&t, TMB_PRESET_CORRECT, 31, 77, m));
 }
 
@@ -449,15 +457,14 @@ TEST(augment_crop_is_a_zoom)
 {
     const tmb_augment a = {0};
     float cropped[SIDE * SIDE * 3], zoomed[SIDE * SIDE * 3];
-    tmb__transform t;
+    tmb_transform t = {0};
 
-    tmb__transform_none(&t);
     memcpy(t.crop, (double[4]){0.25, 0.25, 0.5, 0.5}, sizeof t.crop);
     apply(&t, &a, SIDE, cropped);
     t = transform(0, 0, 0, 0, 0.5, 0.5);
     apply(&t, &a, SIDE, zoomed);
     assert_floats_near(cropped, zoomed, SIDE * SIDE * 3, 1e-3);
-    tmb__transform_none(&t);
+    t = (tmb_transform){0};
     apply(&t, &a, SIDE, zoomed);
     memcpy(t.crop, (double[4]){0, 0, 1, 1}, sizeof t.crop);
     apply(&t, &a, SIDE, cropped);
@@ -469,19 +476,18 @@ TEST(augment_colour_ours)
     const tmb_augment a = {0};
     float plain[SIDE * SIDE * 3], out[SIDE * SIDE * 3];
     double before = 0, after = 0;
-    tmb__transform t;
+    tmb_transform t = {0};
 
-    tmb__transform_none(&t);
     apply(&t, &a, SIDE, plain);
-    t.saturation = 0; /* grey remains */
+    t.saturation = -1; /* grey remains */
     apply(&t, &a, SIDE, out);
     for (int i = 0; i < SIDE * SIDE * 3; i += 3) {
         const float grey = 0.299F * plain[i] + 0.587F * plain[i + 1] + 0.114F * plain[i + 2];
 
         assert_true(fabsf(out[i] - grey) < 1e-3F && fabsf(out[i + 2] - grey) < 1e-3F);
     }
-    t.saturation = 1;
-    t.contrast = 0.5; /* the mean grey stays, distances halve */
+    t.saturation = 0;
+    t.contrast = -0.5; /* the mean grey stays, distances halve */
     apply(&t, &a, SIDE, out);
     for (int i = 0; i < SIDE * SIDE * 3; i++) {
         static const double weight[3] = {0.299, 0.587, 0.114};
@@ -491,8 +497,9 @@ TEST(augment_colour_ours)
         assert_true(fabsf(out[i] - out[0] - 0.5F * (plain[i] - plain[0])) < 1e-3F);
     }
     assert_true(fabs(before - after) < 1);
-    t.contrast = 1;
-    t.gain[1] = 1.1;
+    t.contrast = 0;
+    t.gain[1] = 0.1;
+    t.has_brightness = true;
     t.brightness = 1.5; /* clipped at white */
     apply(&t, &a, SIDE, out);
     for (int i = 0; i < SIDE * SIDE * 3; i++) {
@@ -517,13 +524,12 @@ TEST(augment_scale_comes_last)
 
     fill_photo(pixels);
     for (int way = 0; way < 3; way++) {
-        tmb__transform t;
+        tmb_transform t = {0};
 
-        tmb__transform_none(&t);
         if (way == 1) t.theta = 20;
-        if (way == 2) t.contrast = 0.8;
+        if (way == 2) t.contrast = -0.2;
         apply(&t, &a, SIDE, plain);
-        tmb__transform_apply(&t, &a, &photo, out, SIDE, SIDE, &pre);
+        transform_apply(&t, &a, &photo, out, &pre);
         for (int i = 0; i < SIDE * SIDE * 3; i += 3) {
             for (int k = 0; k < 3; k++) {
                 const float expected = plain[i + 2 - k] * pre.scale[k] + pre.offset[k];
@@ -538,9 +544,8 @@ TEST(augment_erase_is_grey)
 {
     const tmb_augment a = {0};
     float out[SIDE][SIDE][3], plain[SIDE][SIDE][3];
-    tmb__transform t;
+    tmb_transform t = {0};
 
-    tmb__transform_none(&t);
     apply(&t, &a, SIDE, &plain[0][0][0]);
     memcpy(t.erase, (double[4]){0.25, 0.5, 0.25, 0.5}, sizeof t.erase);
     apply(&t, &a, SIDE, &out[0][0][0]);

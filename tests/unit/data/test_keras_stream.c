@@ -27,15 +27,15 @@ TEST(keras_stream_draws_the_post)
             .horizontal_flip = true};
     tmb__mt19937 mt;
     tmb__rng rng = tmb__mt_rng(&mt);
-    tmb__transform t;
+    tmb_transform t;
 
     tmb__mt_seed(&mt, 0);
     for (int i = 0; i < 3; i++) {
-        tmb__transform_draw_from(&t, &post, &rng, 150, 150);
+        tmb__transform_draw_from(&t, &post, &rng, (const int[3]){150, 150, 3});
         assert_near(t.shear, expected[i][0]);
         assert_near(t.zx, expected[i][1]);
         assert_near(t.zy, expected[i][2]);
-        assert_false(t.flip_h);
+        assert_false(t.flip_horizontal);
     }
 }
 
@@ -51,17 +51,17 @@ TEST(keras_stream_draws_the_preview)
 {
     tmb__mt19937 mt;
     tmb__rng rng = tmb__mt_rng(&mt);
-    tmb__transform t;
+    tmb_transform t;
 
     tmb__mt_seed(&mt, 0);
-    tmb__transform_draw_from(&t, &preview, &rng, 150, 150);
+    tmb__transform_draw_from(&t, &preview, &rng, (const int[3]){150, 150, 3});
     assert_near(t.theta, 3.9050803141859802);
     assert_near(t.tx, 12.911361982345165);
     assert_near(t.ty, 6.165802564298631);
     assert_near(t.shear, 0.01795327319875875);
     assert_near(t.zx, 0.9694619197355618);
     assert_near(t.zy, 1.0583576452266623);
-    assert_true(t.flip_h);
+    assert_true(t.flip_horizontal);
 }
 
 /* ---- 1.10 and 2.7: batches ---- */
@@ -83,15 +83,15 @@ static double flow_next(flow *f, const tmb_augment *a, const tmb_image *photos, 
     tmb__rng rng = tmb__mt_rng(&f->mt);
     const int end = TMB_MIN(f->at + 2, 5);
     float out[16 * 16 * 3];
-    tmb__transform t;
+    tmb_transform t;
     double sum = 0;
 
     tmb__mt_seed(&f->mt, f->seed + f->seen++);
     if (f->at == 0) tmb__rng_permute(&rng, f->order, 5);
     *first = (int)f->order[f->at];
     for (; f->at < end; f->at++) {
-        tmb__transform_draw_from(&t, a, &rng, size, size);
-        tmb__transform_apply(&t, a, &photos[f->order[f->at]], out, size, size, &pre);
+        tmb__transform_draw_from(&t, a, &rng, (const int[3]){size, size, 3});
+        assert_ok(tmb__transform_apply(&t, a, &photos[f->order[f->at]], out, &pre, NULL));
         for (int i = 0; i < size * size * 3; i++)
             sum += (double)out[i];
     }

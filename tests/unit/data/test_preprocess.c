@@ -195,3 +195,29 @@ TEST(preprocess_is_what_the_loader_gives)
     tmb__resizer_free(&rs);
     tmb_images_free(images);
 }
+
+/* RGBA: what cannot be seen through stays so, and each channel has its own scale. */
+TEST(preprocess_four_channels)
+{
+    const tmb_preprocess pre = {.size = {2, 4},
+            .channels = 4,
+            .filter = TMB_NEAREST,
+            .fit = TMB_PAD,
+            .scale = {1, 2, 3, 4},
+            .offset = {0, 0, 0, 5}};
+    uint8_t pixels[2 * 2 * 4] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    const tmb_image photo = {.width = 2, .height = 2, .channels = 4, .pixels = pixels};
+    static const float expected[] = {
+            128, 256, 384, 1025, 5, 12, 21, 37, 1, 4, 9, 21, 128, 256, 384, 1025};
+    tmb__resizer scratch = {0};
+    tmb_image kept = {0};
+    float x[2 * 4 * 4];
+
+    assert_ok(tmb__preprocess_check(&pre));
+    assert_ok(tmb__preprocess_shrink(&pre, &scratch, &photo, &kept));
+    tmb__preprocess_run(&pre, &kept, true, x);
+    for (int i = 0; i < 16; i++)
+        assert_true(x[i] == expected[i]);
+    tmb_image_free(&kept);
+    tmb__resizer_free(&scratch);
+}
