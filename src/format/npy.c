@@ -22,7 +22,11 @@ static const struct {
         {'f', TMB__F64},
         {'f', TMB__F16},
         {'u', TMB__U8},
+        {'u', TMB__U16},
+        {'u', TMB__U32},
+        {'u', TMB__U64},
         {'i', TMB__I8},
+        {'i', TMB__I16},
         {'i', TMB__I32},
         {'i', TMB__I64},
         {'b', TMB__BOOL},
@@ -98,7 +102,7 @@ static int read_descr(cursor *c, header *h)
         h->swap = word[0] == '>';
         return 0;
     }
-    return fail(c->what, "type not known, expected one of f2 f4 f8 u1 i1 i4 i8 b1");
+    return fail(c->what, "type not known, expected one of f2 f4 f8, i1 to i8, u1 to u8, b1");
 }
 
 /* A size, with the L that Python 2 wrote. */

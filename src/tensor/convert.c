@@ -1,6 +1,6 @@
 /* convert.c - elements from one type to another
  *
- * Every type goes through double, which holds all of them exactly but large I64. Floats to integers
+ * Every type goes through double, which holds all of them exactly but large I64 and U64. Floats to integers
  * are cut towards zero and held to the type's range, NaN becomes 0: C leaves those cases undefined.
  * f16 and bf16 round to nearest, ties to even, as IEEE 754 and PyTorch do; NaN stays NaN. */
 #include "tensor/tensor.h"
@@ -83,6 +83,14 @@ static double load(const void *src, tmb__dtype type, int64_t i)
         return (double)((const int64_t *)src)[i];
     case TMB__BOOL:
         return ((const uint8_t *)src)[i] != 0;
+    case TMB__I16:
+        return ((const int16_t *)src)[i];
+    case TMB__U16:
+        return ((const uint16_t *)src)[i];
+    case TMB__U32:
+        return ((const uint32_t *)src)[i];
+    case TMB__U64:
+        return (double)((const uint64_t *)src)[i];
     case TMB__DTYPE_COUNT:
         break;
     }
@@ -113,12 +121,24 @@ static void store(void *dst, tmb__dtype type, int64_t i, double value)
     case TMB__I32:
         ((int32_t *)dst)[i] = (int32_t)hold(value, INT32_MIN, INT32_MAX);
         break;
-    /* The largest double below 2^63. */
+    /* The largest double below 2^63; for U64 that below 2^64. */
     case TMB__I64:
         ((int64_t *)dst)[i] = (int64_t)hold(value, -0x1p63, 0x1.fffffffffffffp62);
         break;
     case TMB__BOOL:
         ((uint8_t *)dst)[i] = value != 0;
+        break;
+    case TMB__I16:
+        ((int16_t *)dst)[i] = (int16_t)hold(value, INT16_MIN, INT16_MAX);
+        break;
+    case TMB__U16:
+        ((uint16_t *)dst)[i] = (uint16_t)hold(value, 0, UINT16_MAX);
+        break;
+    case TMB__U32:
+        ((uint32_t *)dst)[i] = (uint32_t)hold(value, 0, UINT32_MAX);
+        break;
+    case TMB__U64:
+        ((uint64_t *)dst)[i] = (uint64_t)hold(value, 0, 0x1.fffffffffffffp63);
         break;
     case TMB__DTYPE_COUNT:
         break;

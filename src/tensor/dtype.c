@@ -14,6 +14,10 @@ static const struct {
         [TMB__I32] = {4, "int32"},
         [TMB__I64] = {8, "int64"},
         [TMB__BOOL] = {1, "bool"},
+        [TMB__I16] = {2, "int16"},
+        [TMB__U16] = {2, "uint16"},
+        [TMB__U32] = {4, "uint32"},
+        [TMB__U64] = {8, "uint64"},
 };
 
 size_t tmb__dtype_size(tmb__dtype dtype)

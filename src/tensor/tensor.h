@@ -17,6 +17,10 @@ typedef enum tmb__dtype {
     TMB__I32,
     TMB__I64,
     TMB__BOOL,
+    TMB__I16,
+    TMB__U16,
+    TMB__U32,
+    TMB__U64,
     TMB__DTYPE_COUNT
 } tmb__dtype;
 size_t tmb__dtype_size(tmb__dtype dtype);

@@ -1,5 +1,5 @@
 /* test_npy.c - .npy: round trips, other writers' variants, hostile headers */
-#include "format/format.h"
+#include "counted.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -30,8 +30,8 @@ static int parse(tmb__array *out, const char *header, const void *data, size_t n
 
 TEST(npy_round_trip_of_every_type)
 {
-    const tmb__dtype types[] = {
-            TMB__F32, TMB__F64, TMB__F16, TMB__U8, TMB__I8, TMB__I32, TMB__I64, TMB__BOOL};
+    const tmb__dtype types[] = {TMB__F32, TMB__F64, TMB__F16, TMB__U8, TMB__U16, TMB__U32, TMB__U64,
+            TMB__I8, TMB__I16, TMB__I32, TMB__I64, TMB__BOOL};
     uint8_t data[6 * 8];
 
     for (size_t i = 0; i < sizeof data; i++)
@@ -166,4 +166,21 @@ TEST(npy_refuses_every_cut)
         assert_status(tmb__npy_parse(&a, file, cut, "a.npy"), TMB_EMODEL);
     assert_ok(tmb__npy_parse(&a, file, size, "a.npy"));
     tmb__free(a.data);
+}
+
+/* Written by NumPy, and as NumPy on Python 2 wrote it (scripts/golden/containers.py). */
+TEST(npy_reads_numpys_versions)
+{
+    static const char *const files[] = {"v1.npy", "v2.npy", "v3.npy", "python2.npy"};
+
+    for (size_t i = 0; i < TMB_COUNT(files); i++) {
+        char path[64];
+        tmb__named item = {.name = (char[]){"v"}};
+
+        snprintf(path, sizeof path, "containers/%s", files[i]);
+        assert_ok(tmb__npy_read(&item.array, test_golden(path)));
+        assert_string_equal(tmb__shape_text(&item.array.shape), "(2, 3)");
+        require_counted(&item);
+        tmb__free(item.array.data);
+    }
 }

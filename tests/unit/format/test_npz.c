@@ -1,5 +1,5 @@
 /* test_npz.c - .npz: round trip, archives of Python's zipfile, damaged and hostile archives */
-#include "format/format.h"
+#include "counted.h"
 #include "golden.h"
 #include "test.h"
 
@@ -60,6 +60,26 @@ TEST(npz_reads_numpy_files)
     assert_true(n > 1);
     assert_float_equal(values[1], 1, 0);
     assert_false(golden_has("schedules.npz", "cosine/nothing"));
+}
+
+/* Every type in either byte order and either order of elements, a scalar, nothing at all. */
+TEST(npz_reads_numpys_types)
+{
+    tmb__tensors list;
+    unsigned types = 0;
+
+    assert_ok(tmb__npz_read(&list, test_golden("containers/all.npz")));
+    assert_int_equal(list.n, 4 * 12 + 2);
+    for (int64_t i = 0; i < list.n; i++) {
+        types |= 1u << list.items[i].array.dtype;
+        require_counted(&list.items[i]);
+    }
+    assert_int_equal(types, (1u << TMB__DTYPE_COUNT) - 1 - (1u << TMB__BF16));
+    assert_string_equal(tmb__shape_text(&tmb__tensors_find(&list, "both/u2")->shape), "(2, 3, 2)");
+    tmb__tensors_free(&list);
+    assert_ok(tmb__npz_read(&list, test_golden("containers/deflated.npz")));
+    require_counted(&list.items[0]);
+    tmb__tensors_free(&list);
 }
 
 /* Make an archive of `n` members "a.npy" (or "a.npy", "b.npy", ...) holding `bytes`. */

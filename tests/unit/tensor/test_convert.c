@@ -115,3 +115,31 @@ TEST(convert_to_itself_keeps_bits)
     tmb__convert(out, TMB__F32, in, TMB__F32, 2);
     assert_memory_equal(in, out, sizeof in);
 }
+
+TEST(convert_small_and_unsigned_integers)
+{
+    const double values[] = {-1e20, -1.9, 40000.9, 1e20};
+    int16_t i16[4];
+    uint16_t u16[4];
+    uint32_t u32[4];
+    uint64_t u64[4];
+    float back[4];
+
+    tmb__convert(i16, TMB__I16, values, TMB__F64, 4);
+    assert_memory_equal(i16, ((const int16_t[]){INT16_MIN, -1, INT16_MAX, INT16_MAX}), sizeof i16);
+    tmb__convert(u16, TMB__U16, values, TMB__F64, 4);
+    assert_memory_equal(u16, ((const uint16_t[]){0, 0, 40000, UINT16_MAX}), sizeof u16);
+    tmb__convert(u32, TMB__U32, values, TMB__F64, 4);
+    assert_memory_equal(u32, ((const uint32_t[]){0, 0, 40000, UINT32_MAX}), sizeof u32);
+    tmb__convert(u64, TMB__U64, values, TMB__F64, 4);
+    assert_int_equal(u64[2], 40000);
+    assert_true(u64[3] == 0xfffffffffffff800u);
+    tmb__convert(back, TMB__F32, u16, TMB__U16, 4);
+    assert_float_equal(back[3], 65535, 0);
+    tmb__convert(back, TMB__F32, i16, TMB__I16, 4);
+    assert_float_equal(back[0], -32768, 0);
+    tmb__convert(back, TMB__F32, u32, TMB__U32, 4);
+    assert_float_equal(back[3], 0x1p32, 0);
+    tmb__convert(back, TMB__F32, u64, TMB__U64, 4);
+    assert_float_equal(back[3], 0x1p64, 0);
+}
