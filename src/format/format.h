@@ -38,6 +38,11 @@ int tmb__json_parse(struct json_t **out, const char *text, size_t size, const ch
 /* Append a value as compact text; or a string in quotes (TMB_EINVAL if it is not UTF-8). */
 int tmb__json_text(tmb__strbuf *sb, const struct json_t *json);
 int tmb__json_quote(tmb__strbuf *sb, const char *text);
+/* False if it is no whole number from 0 to 8 GiB, or no list of at most 8 of them. */
+bool tmb__json_size(const struct json_t *json, uint64_t *out);
+bool tmb__json_shape(const struct json_t *json, tmb__shape *out);
+/* A tensor's name that may stand in a message, a path or a table: 1 to 1024 bytes, none of control. */
+bool tmb__name_fits(const char *name);
 
 /* ---- NumPy (npy.c, npz.c) ---- */
 
@@ -52,6 +57,12 @@ int tmb__npy_header(tmb__strbuf *sb, const tmb__array *array);
 int tmb__npz_read(tmb__tensors *out, const char *path);
 int tmb__npz_parse(tmb__tensors *out, const uint8_t *bytes, size_t size, const char *what);
 int tmb__npz_write(const tmb__tensors *list, const char *path);
+
+/* ---- safetensors (safetensors.c): Hugging Face's container, written as their package does ---- */
+
+int tmb__safetensors_parse(tmb__tensors *out, const uint8_t *bytes, size_t size, const char *what);
+int tmb__safetensors_read(tmb__tensors *out, const char *path);
+int tmb__safetensors_write(const tmb__tensors *list, const char *path);
 
 /* ---- pack (pack.c): Thimble's own container, docs/formats.md ---- */
 
@@ -94,6 +105,8 @@ int tmb__h5_parse(tmb__h5_file *out, const uint8_t *bytes, size_t size, const ch
 /* NULL: not there. */
 const tmb__h5_attribute *tmb__h5_find(
         const tmb__h5_file *file, const char *place, const char *name);
+/* Move all of `from`, which is left empty, into `out`. TMB_EMODEL if a tensor is in both. */
+int tmb__h5_merge(tmb__h5_file *out, tmb__h5_file *from, const char *what);
 void tmb__h5_file_free(tmb__h5_file *file);
 
 /* Where the stream of thimble-h5 comes from. `read` fills all n bytes: 0; 1 if the stream ends before

@@ -279,6 +279,12 @@ static int compare(const void *a, const void *b)
     return order ? order : strcmp(x->name, y->name);
 }
 
+static void sort_attributes(tmb__h5_file *file)
+{
+    if (file->n_attributes == 0) return;
+    qsort(file->attributes, (size_t)file->n_attributes, sizeof *file->attributes, compare);
+}
+
 int tmb__h5_stream(tmb__h5_file *out, tmb__h5_source *source, uint64_t most, const char *what)
 {
     stream s = {.out = out, .source = source, .what = what, .left = 8, .most = most};
@@ -297,9 +303,7 @@ int tmb__h5_stream(tmb__h5_file *out, tmb__h5_source *source, uint64_t most, con
         tmb__h5_file_free(out);
         return status;
     }
-    if (out->n_attributes) {
-        qsort(out->attributes, (size_t)out->n_attributes, sizeof *out->attributes, compare);
-    }
+    sort_attributes(out);
     return 0;
 }
 
@@ -309,6 +313,22 @@ const tmb__h5_attribute *tmb__h5_find(const tmb__h5_file *file, const char *plac
 
     if (file->n_attributes == 0) return NULL;
     return bsearch(&key, file->attributes, (size_t)file->n_attributes, sizeof key, compare);
+}
+
+int tmb__h5_merge(tmb__h5_file *out, tmb__h5_file *from, const char *what)
+{
+    for (int64_t i = 0; i < from->tensors.n; i++) {
+        tmb__array *array = &from->tensors.items[i].array;
+
+        TMB_TRY(tmb__tensors_add(&out->tensors, from->tensors.items[i].name, array));
+        array->data = NULL;
+    }
+    while (from->n_attributes > 0) {
+        if (out->n_attributes == out->cap_attributes) TMB_TRY(grow(out));
+        out->attributes[out->n_attributes++] = from->attributes[--from->n_attributes];
+    }
+    sort_attributes(out);
+    return tmb__tensors_index(&out->tensors, what);
 }
 
 void tmb__h5_file_free(tmb__h5_file *file)

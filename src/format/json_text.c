@@ -8,10 +8,11 @@
 #include <jansson.h>
 #include <string.h>
 
-enum { DEPTH_LIMIT = 64 };
+enum { DEPTH_LIMIT = 64, NAME_LIMIT = 1024 };
 
 #define JSON_LIMIT   ((size_t)16 << 20)
 #define VALUES_LIMIT ((size_t)2 << 20)
+#define SIZE_LIMIT   ((uint64_t)8 << 30)
 
 typedef struct extent {
     size_t depth, values; /* greatest depth; brackets, commas and colons */
@@ -100,4 +101,37 @@ int tmb__json_quote(tmb__strbuf *sb, const char *text)
     status = tmb__json_text(sb, string);
     json_decref(string);
     return status;
+}
+
+bool tmb__json_size(const json_t *json, uint64_t *out)
+{
+    const json_int_t value = json_is_integer(json) ? json_integer_value(json) : -1;
+
+    *out = (uint64_t)value;
+    return value >= 0 && (uint64_t)value <= SIZE_LIMIT;
+}
+
+bool tmb__json_shape(const json_t *json, tmb__shape *out)
+{
+    const size_t rank = json_array_size(json);
+    uint64_t dim;
+
+    *out = (tmb__shape){0};
+    if (!json_is_array(json) || rank > TMB__MAX_RANK) return false;
+    for (size_t i = 0; i < rank; i++) {
+        if (!tmb__json_size(json_array_get(json, i), &dim)) return false;
+        out->dim[i] = (int64_t)dim;
+    }
+    out->rank = (int)rank;
+    return true;
+}
+
+bool tmb__name_fits(const char *name)
+{
+    const size_t n = name ? strlen(name) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if ((unsigned char)name[i] < 32 || name[i] == 127) return false;
+    }
+    return n > 0 && n <= NAME_LIMIT;
 }

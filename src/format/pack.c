@@ -13,7 +13,7 @@
 #include <jansson.h>
 #include <string.h>
 
-enum { PREFIX = 16, SHA = 32, TRAILER = 8 + SHA, ALIGN = 64, NAME_LIMIT = 1024 };
+enum { PREFIX = 16, SHA = 32, TRAILER = 8 + SHA, ALIGN = 64 };
 
 #define MAGIC         "\x89TMB\r\n\x1a\n"
 #define VERSION       1u
@@ -75,15 +75,6 @@ static int fail_entry(const char *what, size_t index, const char *name, const ch
             tmb__printable(name ? name : "?"), text);
 }
 
-/* A whole number from 0 to the size a file may have. */
-static bool get_size(const json_t *json, uint64_t *out)
-{
-    const json_int_t value = json_is_integer(json) ? json_integer_value(json) : -1;
-
-    *out = (uint64_t)value;
-    return value >= 0 && (uint64_t)value <= PACK_LIMIT;
-}
-
 static bool get_dtype(const json_t *json, tmb__dtype *out)
 {
     const char *name = json_string_value(json);
@@ -96,32 +87,6 @@ static bool get_dtype(const json_t *json, tmb__dtype *out)
     return false;
 }
 
-static bool get_shape(const json_t *json, tmb__shape *out)
-{
-    const size_t rank = json_array_size(json);
-    uint64_t dim;
-
-    *out = (tmb__shape){0};
-    if (!json_is_array(json) || rank > TMB__MAX_RANK) return false;
-    for (size_t i = 0; i < rank; i++) {
-        if (!get_size(json_array_get(json, i), &dim)) return false;
-        out->dim[i] = (int64_t)dim;
-    }
-    out->rank = (int)rank;
-    return true;
-}
-
-/* A name that may stand in a message, a path or a table. */
-static bool is_name(const char *name)
-{
-    const size_t n = name ? strlen(name) : 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if ((unsigned char)name[i] < 32 || name[i] == 127) return false;
-    }
-    return n > 0 && n <= NAME_LIMIT;
-}
-
 static int read_entry(entry *out, const json_t *json, size_t index, const char *what)
 {
     const char *name = json_string_value(json_object_get(json, "name"));
@@ -129,7 +94,7 @@ static int read_entry(entry *out, const json_t *json, size_t index, const char *
     size_t need;
 
     *out = (entry){.name = name};
-    if (!is_name(name)) {
+    if (!tmb__name_fits(name)) {
         return fail_entry(
                 what, index, name, "expected a name of 1 to 1024 bytes that can be printed");
     }
@@ -139,11 +104,11 @@ static int read_entry(entry *out, const json_t *json, size_t index, const char *
     if (!get_dtype(json_object_get(json, "dtype"), &out->array.dtype)) {
         return fail_entry(what, index, name, "its dtype is not known");
     }
-    if (!get_shape(json_object_get(json, "shape"), &out->array.shape)) {
+    if (!tmb__json_shape(json_object_get(json, "shape"), &out->array.shape)) {
         return fail_entry(what, index, name, "its shape is not a list of at most 8 sizes");
     }
-    if (!get_size(json_object_get(json, "offset"), &out->offset) ||
-            !get_size(json_object_get(json, "bytes"), &out->bytes)) {
+    if (!tmb__json_size(json_object_get(json, "offset"), &out->offset) ||
+            !tmb__json_size(json_object_get(json, "bytes"), &out->bytes)) {
         return fail_entry(what, index, name, "offset or bytes is not a number from 0 to 8 GiB");
     }
     count = tmb__shape_count(&out->array.shape);
