@@ -18,12 +18,12 @@ TMB_API int tmb_model_open(tmb_model **out, const char *path);
  * `worst` (may be NULL) gets the largest difference, `n` the number of pairs. */
 TMB_API int tmb_model_verify(tmb_model *model, float tolerance, double *worst, int *n);
 
-/* Weights alone, as Keras lays them out; the ending picks the format: .h5 (Keras' legacy layout) or
- * .npz ("layer/weight"). */
+/* Weights alone, as Keras lays them out; the ending picks the format: .h5 (Keras' legacy layout), .npz or
+ * .safetensors ("layer/weight"). */
 TMB_API int tmb_model_save_weights(const tmb_model *model, const char *path);
-/* Every layer with weights must be there with its shapes: .thimble, .npz, or one of Keras' files: .h5 of
- * any age, .weights.h5, .keras. TMB_EMODEL names layer, shape found and shape expected; the model is then
- * as it was. */
+/* Every layer with weights must be there with its shapes: .thimble, .npz, .safetensors, or one of Keras'
+ * files: .h5 of any age, .weights.h5 or its index .weights.json, .keras. TMB_EMODEL names layer, shape
+ * found and shape expected; the model is then as it was. */
 TMB_API int tmb_model_load_weights(tmb_model *model, const char *path);
 
 /* How the numbers in a Keras file lie; 0 decides by their shapes and by what the file says of itself. */
@@ -68,10 +68,13 @@ typedef struct tmb_tensor_info {
     double mean, std; /* of the finite values */
     int64_t nonfinite;
 } tmb_tensor_info;
-/* Call `each` for every tensor of a .h5, .keras, .npz, .npy or .thimble file, in the order of the file
- * or of their names; a value other than 0 ends the walk and is returned. TMB_EINVAL for other endings. */
+/* Call `each` for every tensor of a .h5, .keras, .weights.json, .npz, .npy, .safetensors or .thimble file,
+ * in the order of the file or of their names; a value other than 0 ends the walk and is returned.
+ * TMB_EINVAL for other endings. */
 TMB_API int tmb_tensors_visit(
         const char *path, int (*each)(void *user, const tmb_tensor_info *tensor), void *user);
+/* Copy every tensor of such a file into a .npz or .safetensors, names and bits kept. */
+TMB_API int tmb_tensors_convert(const char *from, const char *to);
 
 #ifdef __cplusplus
 }

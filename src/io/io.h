@@ -34,12 +34,19 @@ int tmb__weights_from_tensors(
 void tmb__weights_changed(tmb_model *model);
 /* As tmb__count_nonfinite, for any type of number. */
 int64_t tmb__array_nonfinite(const tmb__array *array, int64_t *first);
+/* Slashes at the end of `text`, as a shell adds them to folders, do not count. */
 bool tmb__ends_with(const char *text, const char *ending);
+
+/* All tensors of a weights file of any kind, as tmb_tensors_visit knows them (tensor_list.c). */
+int tmb__tensors_read(tmb__tensors *out, const char *path);
 
 /* ---- Keras' files (keras_load.c) ---- */
 
-/* What is in a .h5 or a .keras; and its weights into the model, `report` filled. */
+/* What is in a .h5, a .keras or a .weights.json; and its weights into the model, `report` filled. */
 int tmb__keras_read(tmb__h5_file *out, const char *path);
+bool tmb__keras_takes(const char *path); /* by its ending */
+/* A .weights.json and the files it names (keras_shards.c). */
+int tmb__keras_shards(tmb__h5_file *out, const char *path);
 int tmb__keras_load(
         tmb_model *model, const char *path, const tmb_load_opts *opts, tmb_load_report *report);
 

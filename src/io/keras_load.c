@@ -253,6 +253,12 @@ static void move_all(const loading *l, tmb_load_report *report)
 
 /* ---- files ---- */
 
+bool tmb__keras_takes(const char *path)
+{
+    return tmb__ends_with(path, ".h5") || tmb__ends_with(path, ".hdf5") ||
+            tmb__ends_with(path, ".keras") || tmb__ends_with(path, ".weights.json");
+}
+
 /* .keras is a zip archive, or the folder that one was unpacked to. */
 int tmb__keras_read(tmb__h5_file *out, const char *path)
 {
@@ -261,6 +267,7 @@ int tmb__keras_read(tmb__h5_file *out, const char *path)
     char *inside;
     int status;
 
+    if (tmb__ends_with(path, ".json")) return tmb__keras_shards(out, path);
     if (!tmb__ends_with(path, ".keras")) return tmb__h5_read(out, path);
     *out = (tmb__h5_file){0};
     if (tmb__file_exists(path) == 2) {

@@ -46,78 +46,90 @@ static int show(const char *name, const tmb__array *array,
     return each(user, &info);
 }
 
-static int show_all(const tmb__tensors *tensors,
-        int (*each)(void *user, const tmb_tensor_info *tensor), void *user)
-{
-    int status = 0;
+/* ---- files ---- */
 
-    for (int64_t i = 0; i < tensors->n && status == 0; i++)
-        status = show(tensors->items[i].name, &tensors->items[i].array, each, user);
-    return status;
-}
-
-static int visit_keras(
-        const char *path, int (*each)(void *user, const tmb_tensor_info *tensor), void *user)
+static int read_keras(tmb__tensors *out, const char *path)
 {
     tmb__h5_file file;
-    int status;
 
     TMB_TRY(tmb__keras_read(&file, path));
-    status = show_all(&file.tensors, each, user);
+    *out = file.tensors;
+    file.tensors = (tmb__tensors){0};
     tmb__h5_file_free(&file);
-    return status;
+    return 0;
 }
 
-static int visit_npy(
-        const char *path, int (*each)(void *user, const tmb_tensor_info *tensor), void *user)
+static int read_npy(tmb__tensors *out, const char *path)
 {
     tmb__array array;
     int status;
 
+    *out = (tmb__tensors){.owns = true};
     TMB_TRY(tmb__npy_read(&array, path));
-    status = show("array", &array, each, user);
-    tmb__free(array.data);
+    status = tmb__tensors_add(out, "array", &array);
+    if (status < 0) tmb__free(array.data);
     return status;
 }
 
-static int visit_npz(
-        const char *path, int (*each)(void *user, const tmb_tensor_info *tensor), void *user)
-{
-    tmb__tensors tensors;
-    int status;
-
-    TMB_TRY(tmb__npz_read(&tensors, path));
-    status = show_all(&tensors, each, user);
-    tmb__tensors_free(&tensors);
-    return status;
-}
-
-static int visit_pack(
-        const char *path, int (*each)(void *user, const tmb_tensor_info *tensor), void *user)
+static int read_pack(tmb__tensors *out, const char *path)
 {
     tmb__pack pack;
-    int status;
 
     TMB_TRY(tmb__pack_read(&pack, path));
-    status = show_all(&pack.tensors, each, user);
-    tmb__pack_free(&pack);
-    return status;
+    *out = pack.tensors;
+    tmb__free(pack.json);
+    return 0;
+}
+
+int tmb__tensors_read(tmb__tensors *out, const char *path)
+{
+    static const struct {
+        const char *ending;
+        int (*read)(tmb__tensors *out, const char *path);
+    } kinds[] = {{".h5", read_keras}, {".hdf5", read_keras}, {".keras", read_keras},
+            {".weights.json", read_keras}, {".npz", tmb__npz_read}, {".npy", read_npy},
+            {".safetensors", tmb__safetensors_read}, {".thimble", read_pack}};
+
+    *out = (tmb__tensors){0};
+    for (size_t i = 0; i < TMB_COUNT(kinds); i++) {
+        if (tmb__ends_with(path, kinds[i].ending)) return kinds[i].read(out, path);
+    }
+    return tmb__fail(TMB_EINVAL,
+            "%s: tensors are read from .h5, .keras, .weights.json, .npz, .npy, .safetensors and "
+            ".thimble",
+            tmb__printable(path));
 }
 
 int tmb_tensors_visit(
         const char *path, int (*each)(void *user, const tmb_tensor_info *tensor), void *user)
 {
-    static const struct {
-        const char *ending;
-        int (*visit)(const char *path, int (*each)(void *user, const tmb_tensor_info *tensor),
-                void *user);
-    } kinds[] = {{".h5", visit_keras}, {".hdf5", visit_keras}, {".keras", visit_keras},
-            {".npz", visit_npz}, {".npy", visit_npy}, {".thimble", visit_pack}};
+    tmb__tensors tensors;
+    int status = 0;
 
     if (!path || !each) return tmb__fail(TMB_EINVAL, "%s is NULL", path ? "each" : "path");
-    for (size_t i = 0; i < TMB_COUNT(kinds); i++) {
-        if (tmb__ends_with(path, kinds[i].ending)) return kinds[i].visit(path, each, user);
+    TMB_TRY(tmb__tensors_read(&tensors, path));
+    for (int64_t i = 0; i < tensors.n && status == 0; i++)
+        status = show(tensors.items[i].name, &tensors.items[i].array, each, user);
+    tmb__tensors_free(&tensors);
+    return status;
+}
+
+int tmb_tensors_convert(const char *from, const char *to)
+{
+    tmb__tensors tensors;
+    int status;
+
+    if (!from || !to) return tmb__fail(TMB_EINVAL, "%s is NULL", from ? "to" : "from");
+    if (!tmb__ends_with(to, ".npz") && !tmb__ends_with(to, ".safetensors")) {
+        return tmb__fail(TMB_EINVAL,
+                "%s: tensors without a net are written as .npz or .safetensors",
+                tmb__printable(to));
     }
-    return tmb__fail(TMB_EINVAL, "%s: tensors are listed of .h5, .keras, .npz, .npy and .thimble",
-            tmb__printable(path));
+    TMB_TRY(tmb__tensors_read(&tensors, from));
+    if (tmb__ends_with(to, ".npz"))
+        status = tmb__npz_write(&tensors, to);
+    else
+        status = tmb__safetensors_write(&tensors, to);
+    tmb__tensors_free(&tensors);
+    return status;
 }

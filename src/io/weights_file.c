@@ -1,4 +1,4 @@
-/* weights_file.c - weights alone: files into a net, and a net's weights to .npz and .h5 */
+/* weights_file.c - weights alone: files into a net, and a net's weights to .npz, .safetensors and .h5 */
 #include "io/json_get.h"
 
 #include <stdio.h>
@@ -143,47 +143,35 @@ void tmb__weights_changed(tmb_model *model)
 
 bool tmb__ends_with(const char *text, const char *ending)
 {
-    const size_t n = strlen(text), m = strlen(ending);
+    const size_t m = strlen(ending);
+    size_t n = strlen(text);
 
-    return n >= m && strcmp(text + n - m, ending) == 0;
-}
-
-static int load_npz(tmb_model *model, const char *path)
-{
-    tmb__tensors tensors;
-    int status;
-
-    TMB_TRY(tmb__npz_read(&tensors, path));
-    status = tmb__weights_from_tensors(model, &tensors, "", path);
-    tmb__tensors_free(&tensors);
-    return status;
-}
-
-static int load_pack(tmb_model *model, const char *path)
-{
-    tmb__pack pack;
-    int status;
-
-    TMB_TRY(tmb__pack_read(&pack, path));
-    status = tmb__weights_from_tensors(model, &pack.tensors, "weight/", path);
-    tmb__pack_free(&pack);
-    return status;
+    while (n > 0 && text[n - 1] == '/')
+        n--;
+    return n >= m && memcmp(text + n - m, ending, m) == 0;
 }
 
 static int load_own(
         tmb_model *model, const char *path, const tmb_load_opts *opts, tmb_load_report *report)
 {
-    const bool npz = tmb__ends_with(path, ".npz");
+    const bool pack = tmb__ends_with(path, ".thimble");
+    tmb__tensors tensors;
+    int status;
 
-    if (!npz && !tmb__ends_with(path, ".thimble")) {
-        return tmb__fail(TMB_EINVAL, "%s: weights are read from .thimble, .npz, .h5 and .keras",
+    if (!pack && !tmb__ends_with(path, ".npz") && !tmb__ends_with(path, ".safetensors")) {
+        return tmb__fail(TMB_EINVAL,
+                "%s: weights are read from .thimble, .npz, .safetensors, .h5, .keras and "
+                ".weights.json",
                 tmb__printable(path));
     }
     if (opts->by_name || opts->kernel_order || opts->flip || opts->dense_order) {
         return tmb__fail(TMB_EINVAL, "%s: by_name and the orders are for Keras' .h5 and .keras",
                 tmb__printable(path));
     }
-    TMB_TRY(npz ? load_npz(model, path) : load_pack(model, path));
+    TMB_TRY(tmb__tensors_read(&tensors, path));
+    status = tmb__weights_from_tensors(model, &tensors, pack ? "weight/" : "", path);
+    tmb__tensors_free(&tensors);
+    if (status < 0) return status;
     for (int k = 0; k < model->n_layers; k++)
         report->loaded += model->layers[k].n_weights > 0;
     return 0;
@@ -202,8 +190,7 @@ int tmb_model_load_weights_as(
             given.dense_order > TMB_DENSE_CHW) {
         return tmb__fail(TMB_EINVAL, "kernel_order, flip and dense_order are 0, 1 or 2");
     }
-    if (tmb__ends_with(path, ".h5") || tmb__ends_with(path, ".hdf5") ||
-            tmb__ends_with(path, ".keras"))
+    if (tmb__keras_takes(path))
         TMB_TRY(tmb__keras_load(model, path, &given, &done));
     else
         TMB_TRY(load_own(model, path, &given, &done));
@@ -250,12 +237,15 @@ int tmb__weights_to_tensors(tmb__tensors *list, const tmb_model *model, const ch
     return 0;
 }
 
-static int save_npz(const tmb_model *model, const char *path)
+static int save_tensors(const tmb_model *model, const char *path)
 {
     tmb__tensors list = {0};
     int status = tmb__weights_to_tensors(&list, model, "");
 
-    if (status == 0) status = tmb__npz_write(&list, path);
+    if (status == 0 && tmb__ends_with(path, ".npz"))
+        status = tmb__npz_write(&list, path);
+    else if (status == 0)
+        status = tmb__safetensors_write(&list, path);
     tmb__tensors_free(&list);
     return status;
 }
@@ -339,8 +329,10 @@ int tmb_model_save_weights(const tmb_model *model, const char *path)
 {
     if (!model || !path) return tmb__fail(TMB_EINVAL, "%s is NULL", model ? "path" : "model");
     if (model->failure.status < 0) return tmb__failure_raise(&model->failure);
-    if (tmb__ends_with(path, ".npz")) return save_npz(model, path);
+    if (tmb__ends_with(path, ".npz") || tmb__ends_with(path, ".safetensors"))
+        return save_tensors(model, path);
     if (tmb__ends_with(path, ".h5")) return save_h5(model, path);
-    return tmb__fail(TMB_EINVAL, "%s: the ending picks the format, expected .h5 or .npz",
+    return tmb__fail(TMB_EINVAL,
+            "%s: the ending picks the format, expected .h5, .npz or .safetensors",
             tmb__printable(path));
 }
