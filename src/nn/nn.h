@@ -83,6 +83,10 @@ int tmb__model_validate(tmb_model *model);
 /* Adds a layer from its parts: what the public tmb_model_add_* and the file reader both use. */
 tmb_layer tmb__model_add(tmb_model *model, tmb__layer_kind kind, const tmb__layer_config *config,
         const tmb_layer *from, int n_from, const char *name, bool trainable);
+/* Put the layers in the order in which Keras lists them; and leave away all that `layer` does not need,
+ * so that its values are the output. Numbers of layers change. */
+int tmb__model_sort(tmb_model *model);
+int tmb__model_cut(tmb_model *model, tmb_layer layer);
 /* Weights were changed from outside: programs must be told before their next run. */
 void tmb__model_touch(tmb_model *model);
 /* Opens the model's own device if it has none yet. */
