@@ -42,6 +42,7 @@ typedef enum tmb_dense_order { /* rows of a dense layer behind a flatten */
 
 typedef struct tmb_load_opts {
     bool by_name; /* layers of the same name; those that the file lacks stay. 0: in their order, all */
+    bool prefix; /* in order, a Keras file may go on where the net ends: with its classifier */
     tmb_kernel_order kernel_order;
     tmb_kernel_flip flip;
     tmb_dense_order dense_order;

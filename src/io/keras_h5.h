@@ -44,8 +44,8 @@ int tmb__keras_list(tmb__keras_file *file);
 
 /* For each layer of the net the number of the file's layer that fills it, -1 if none does
  * (keras_match.c). `unused` counts the file's others. */
-int tmb__keras_match(const tmb__keras_file *file, const tmb_model *model, bool by_name, int *source,
-        int *unused);
+int tmb__keras_match(const tmb__keras_file *file, const tmb_model *model, const tmb_load_opts *opts,
+        int *source, int *unused);
 /* The message for a weight whose shape does not fit, with the nearest match and the likely cause. */
 int tmb__keras_mismatch(
         const tmb__keras_file *file, const tmb_model *model, int layer, int weight, int source);

@@ -288,7 +288,7 @@ static int load(loading *l, tmb_load_report *report)
     TMB_TRY(tmb__keras_list(&l->file));
     l->source = tmb__calloc((size_t)l->model->n_layers, sizeof *l->source);
     if (!l->source) return TMB_ENOMEM;
-    TMB_TRY(tmb__keras_match(&l->file, l->model, l->opts.by_name, l->source, &report->unused));
+    TMB_TRY(tmb__keras_match(&l->file, l->model, &l->opts, l->source, &report->unused));
     decide(l);
     TMB_TRY(check_all(l));
     move_all(l, report);

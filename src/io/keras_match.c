@@ -74,7 +74,8 @@ static int fail_counts(const tmb__keras_file *file, const tmb_model *model)
 }
 
 /* Keras 3: each class by itself. */
-static int match_classes(const tmb__keras_file *file, const tmb_model *model, int *source)
+static int match_classes(
+        const tmb__keras_file *file, const tmb_model *model, bool prefix, int *source, int *unused)
 {
     int seen[TMB__LAYER_KINDS] = {0}, matched = 0;
 
@@ -90,20 +91,20 @@ static int match_classes(const tmb__keras_file *file, const tmb_model *model, in
         }
         matched++;
     }
-    return matched == file->n_layers ? 0 : fail_counts(file, model);
+    *unused = file->n_layers - matched;
+    return *unused == 0 || prefix ? 0 : fail_counts(file, model);
 }
 
 /* PITFALL: the loader that came with the 2016 file stopped where the net ended, which is how people load
  * the convolutions of vgg16_weights.h5 without its classifier. */
 static int match_order(
-        const tmb__keras_file *file, const tmb_model *model, int *source, int *unused)
+        const tmb__keras_file *file, const tmb_model *model, bool prefix, int *source, int *unused)
 {
+    const bool more = prefix || file->layout == TMB__KERAS_2016;
     const int n = count_weighted(model);
     int i = 0;
 
-    if (file->n_layers < n || (file->n_layers > n && file->layout != TMB__KERAS_2016)) {
-        return fail_counts(file, model);
-    }
+    if (file->n_layers < n || (file->n_layers > n && !more)) return fail_counts(file, model);
     for (int k = 0; k < model->n_layers; k++) {
         if (model->layers[k].n_weights > 0) source[k] = i++;
     }
@@ -151,18 +152,18 @@ static int check_counts(const tmb__keras_file *file, const tmb_model *model, con
     return 0;
 }
 
-int tmb__keras_match(
-        const tmb__keras_file *file, const tmb_model *model, bool by_name, int *source, int *unused)
+int tmb__keras_match(const tmb__keras_file *file, const tmb_model *model, const tmb_load_opts *opts,
+        int *source, int *unused)
 {
     *unused = 0;
     for (int k = 0; k < model->n_layers; k++)
         source[k] = -1;
-    if (by_name)
+    if (opts->by_name)
         TMB_TRY(match_names(file, model, source, unused));
     else if (file->layout == TMB__KERAS_3)
-        TMB_TRY(match_classes(file, model, source));
+        TMB_TRY(match_classes(file, model, opts->prefix, source, unused));
     else
-        TMB_TRY(match_order(file, model, source, unused));
+        TMB_TRY(match_order(file, model, opts->prefix, source, unused));
     return check_counts(file, model, source);
 }
 
