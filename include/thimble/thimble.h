@@ -18,5 +18,6 @@
 #include <thimble/train.h>
 #include <thimble/types.h>
 #include <thimble/weights.h>
+#include <thimble/zoo.h>
 
 #endif
