@@ -107,9 +107,13 @@ typedef enum tmb_part {
 
 typedef enum tmb_bad_images { TMB_BAD_SKIP, TMB_BAD_FAIL, TMB_BAD_USE } tmb_bad_images;
 
-/* Where random values come from. NUMPY: Keras' own stream (MT19937, seed plus batches so far), draw for
- * draw; listing, order, split and the class numbers are then Keras' too, its faults included, and
- * batches depend on one another, so that an epoch begins where the last one ended. */
+/* Where random values come from. NUMPY: Keras' own stream (MT19937, begun anew with seed plus batches so
+ * far before each batch), draw for draw. A seed is always there, 0 if none is given: without one, Keras'
+ * batches are never the same. Listing, order, split and the class numbers are then Keras' too, by the
+ * rules of the preset's time and with its faults: hidden folders are classes, a file is a photo if its
+ * name ends in png, jpg, jpeg, bmp, ppm, tif or tiff, and `val_split` takes the first photos of each
+ * class (of a table: the first rows). Photos that cannot be read are left out as ever, with a notice:
+ * Keras would stop at them. */
 typedef enum tmb_rng_kind { TMB_RNG_PHILOX = 0, TMB_RNG_NUMPY } tmb_rng_kind;
 
 /* Keras' class_mode: what a batch's `y` holds. */
@@ -216,12 +220,21 @@ typedef struct tmb_batch {
     const float *weight; /* (count) from the data set; NULL: all 1 */
 } tmb_batch;
 
-/* Begin an epoch (0, 1, ...) at batch number `first`; order and changes follow from seed and epoch. */
+/* Begin an epoch (0, 1, ...) at batch number `first`; order and changes follow from seed and epoch. With
+ * NUMPY, epoch e is the one that begins after e times its batches, so that a resumed training goes on. */
 TMB_API int tmb_images_epoch(tmb_images *images, int64_t epoch, int64_t first);
 /* 1 and a batch, or 0 at the end of the epoch. The last batch may be short, and so is one with a photo
  * that is kept on disk only and has vanished: it is left out, with a notice. More of these than
  * bad_limit in one epoch are TMB_EDATA. */
 TMB_API int tmb_images_next(tmb_images *images, tmb_batch *out);
+
+/* Keras' two other ways through an iterator. Reset: the next batch is the first of another pass, though
+ * the last one was not ended. Item: any batch of the epoch by its number, which the end of the epoch
+ * then closes; with NUMPY such batches are others than next gives, as in Keras, where each takes the
+ * next seed whatever its number, and an epoch's order is what the stream holds after the last of them. */
+TMB_API int tmb_images_reset(tmb_images *images);
+TMB_API int tmb_images_item(tmb_images *images, int64_t batch, tmb_batch *out);
+TMB_API int tmb_images_epoch_end(tmb_images *images);
 
 /* One sample as the net will see it in `epoch`, into (h, w, c) floats; and the photo as it is kept. */
 TMB_API int tmb_images_sample(tmb_images *images, int64_t index, int64_t epoch, float *x);

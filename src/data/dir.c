@@ -561,3 +561,25 @@ int tmb__list_folder(tmb__listing *list, const char *path, bool any_classes)
     walker_free(&w);
     return status;
 }
+
+int tmb__part_folder(char **out, bool has_part[4], const char *path, tmb_part *part)
+{
+    level parts[N_PARTS] = {{0}};
+    int n_parts = 0, status = 0;
+
+    *out = NULL;
+    if (*part != TMB_ALL) status = level_open(&parts[TMB_ALL], path, "", TMB_ALL);
+    if (status == 0 && *part != TMB_ALL) n_parts = find_parts(parts, &parts[TMB_ALL]);
+    for (int i = TMB_TRAIN; i < N_PARTS && n_parts > 0; i++)
+        has_part[i] = parts[i].path != NULL;
+    if (*part == TMB_HELD_OUT)
+        *part = has_part[TMB_TEST] ? TMB_TEST : has_part[TMB_VALIDATION] ? TMB_VALIDATION : TMB_ALL;
+    if (*part == TMB_VALIDATION && !has_part[TMB_VALIDATION]) *part = TMB_TRAIN; /* cut from it */
+    if (status == 0 && n_parts >= 0) {
+        *out = has_part[*part] ? tmb__strdup(parts[*part].path) : tmb__path_join(path, "");
+        status = *out ? 0 : TMB_ENOMEM;
+    }
+    for (int i = 0; i < N_PARTS; i++)
+        level_free(&parts[i]);
+    return n_parts < 0 ? n_parts : status;
+}

@@ -17,7 +17,8 @@ enum { MAX_BATCH = 65536 };
 /* What the steps of opening hand on. */
 typedef struct opening {
     const char *path;
-    const char *const *wanted; /* NULL: the classes found */
+    const tmb_images_opts *opts; /* as they were given */
+    const char *const *wanted;   /* NULL: the classes found */
     tmb__listing list;
     int64_t *first; /* copies; NULL: not looked for */
     tmb__pool *pool;
@@ -46,6 +47,51 @@ static int fill_preprocess(tmb_preprocess *pre, const tmb_images_opts *opts)
     return tmb__preprocess_check(pre);
 }
 
+static int check_keras(const tmb_images_opts *opts)
+{
+    const bool numpy = opts->rng == TMB_RNG_NUMPY;
+
+    if ((int)opts->rng < 0 || opts->rng > TMB_RNG_NUMPY)
+        return tmb__fail(TMB_EINVAL, "random stream: number %d is unknown", (int)opts->rng);
+    if ((int)opts->class_mode < 0 || opts->class_mode > TMB_CLASS_NONE)
+        return tmb__fail(TMB_EINVAL, "class mode: number %d is unknown", (int)opts->class_mode);
+    if (numpy && opts->seed > UINT32_MAX) {
+        return tmb__fail(TMB_EINVAL, "seed: %llu, NumPy's stream takes 0 to 4294967295",
+                (unsigned long long)opts->seed);
+    }
+    if (numpy && opts->augment.alternate_flip)
+        return tmb__fail(TMB_EINVAL, "alternate flip: it has no place in NumPy's stream");
+    if (opts->save_dir && tmb__file_exists(opts->save_dir) != 2) {
+        return tmb__fail(
+                TMB_EINVAL, "%s: no such folder to save to", tmb__printable(opts->save_dir));
+    }
+    return 0;
+}
+
+/* The texts that live as long as the data set. */
+static int copy_save(tmb_images *images, tmb_images_opts *own)
+{
+    const bool old = own->augment.preset == TMB_PRESET_KERAS2016;
+    const char *const texts[3] = {own->save_dir, own->save_prefix ? own->save_prefix : "",
+            own->save_format ? own->save_format
+                    : old    ? "jpeg"
+                             : "png"};
+
+    if (strcmp(texts[2], "png") != 0 && strcmp(texts[2], "jpeg") != 0 &&
+            strcmp(texts[2], "jpg") != 0) {
+        return tmb__fail(TMB_EINVAL, "format to save in: \"%s\", expected png, jpeg or jpg",
+                tmb__printable(texts[2]));
+    }
+    for (int i = 0; i < 3; i++) {
+        images->save[i] = texts[i] ? tmb__strdup(texts[i]) : NULL;
+        if (texts[i] && !images->save[i]) return TMB_ENOMEM;
+    }
+    own->save_dir = images->save[0];
+    own->save_prefix = images->save[1];
+    own->save_format = images->save[2];
+    return 0;
+}
+
 static int check_opts(const tmb_images_opts *opts)
 {
     if (opts->batch < 1 || opts->batch > MAX_BATCH)
@@ -66,6 +112,7 @@ static int check_opts(const tmb_images_opts *opts)
         return tmb__fail(
                 TMB_EINVAL, "cache_bytes, max_pixels and decode_timeout: expected 0 or more");
     }
+    TMB_TRY(check_keras(opts));
     return tmb__augment_check(&opts->augment);
 }
 
@@ -80,8 +127,11 @@ static int fill_opts(tmb_images *images, const tmb_images_opts *opts)
     if (own->cache_bytes == 0) own->cache_bytes = (int64_t)1 << 30;
     own->classes = NULL;
     own->preprocess = NULL;
+    own->x_column = own->weight_column = own->directory = NULL;
+    own->y_columns = NULL;
     images->notices.on_notice = own->on_notice;
     images->notices.user = own->user;
+    TMB_TRY(copy_save(images, own));
     TMB_TRY(check_opts(own));
     TMB_TRY(fill_preprocess(&images->pre, opts));
     images->random = tmb__augment_any(&own->augment);
@@ -89,6 +139,13 @@ static int fill_opts(tmb_images *images, const tmb_images_opts *opts)
 }
 
 /* ---- listing ---- */
+
+static bool labels_unused(const tmb_images_opts *opts)
+{
+    const tmb_class_mode mode = opts->class_mode;
+
+    return mode == TMB_CLASS_INPUT || mode == TMB_CLASS_RAW || mode == TMB_CLASS_NONE;
+}
 
 static bool is_table(const char *path)
 {
@@ -105,7 +162,8 @@ static int list_all(opening *o)
             return tmb__fail_errno(TMB_EDATA, errno, "cannot open %s", tmb__printable(o->path));
         return tmb__fail(TMB_EDATA, "%s: No such file or folder", tmb__printable(o->path));
     case 2:
-        return tmb__list_folder(&o->list, o->path, o->wanted != NULL);
+        if (o->opts->rng == TMB_RNG_NUMPY) return tmb__list_keras(&o->list, o->path, o->opts);
+        return tmb__list_folder(&o->list, o->path, o->wanted != NULL || labels_unused(o->opts));
     default:
         if (is_table(o->path)) return tmb__list_csv(&o->list, o->path);
         tmb__fail(TMB_EDATA, "%s: not a directory", tmb__printable(o->path));
@@ -181,7 +239,8 @@ static int name_classes(tmb_images *images, opening *o)
     } else {
         TMB_TRY(copy_names(images, (const char *const *)o->list.names, o->list.n_names));
     }
-    if (images->n_classes >= 2) return warn_alike(images);
+    if (images->n_classes >= 2 || labels_unused(o->opts) || o->opts->rng == TMB_RNG_NUMPY)
+        return warn_alike(images);
     return tmb__fail(TMB_EDATA, "%s: found %d class%s, expected at least two classes",
             tmb__printable(o->path), images->n_classes, images->n_classes == 1 ? "" : "es");
 }
@@ -224,8 +283,13 @@ static int cut_parts(tmb_images *images, opening *o)
     for (int64_t i = 0; i < o->list.n; i++)
         o->list.samples[i].part = TMB_ALL;
     TMB_TRY(find_copies(o));
-    TMB_TRY(tmb__split_draw(o->list.samples, o->list.n, o->first, images->n_classes, images->names,
-            (double)opts->val_split, opts->seed));
+    if (opts->rng == TMB_RNG_NUMPY) {
+        tmb__split_first(
+                o->list.samples, o->list.n, images->n_classes, opts->val_split, !is_table(o->path));
+    } else {
+        TMB_TRY(tmb__split_draw(o->list.samples, o->list.n, o->first, images->n_classes,
+                images->names, (double)opts->val_split, opts->seed));
+    }
     if (opts->part == TMB_VALIDATION) return 0;
     return tmb__copies_report(&images->notices, o->list.samples, o->list.n, o->first);
 }
@@ -251,13 +315,15 @@ static int check_counts(tmb_images *images, const opening *o)
 {
     int64_t *count = tmb__calloc((size_t)images->n_classes, sizeof *count);
     const char *part = images->opts.part ? tmb__part_name(images->opts.part) : "the data set";
+    const bool may_be_empty = images->opts.allow_empty_class || images->opts.rng == TMB_RNG_NUMPY ||
+            labels_unused(&images->opts);
     int status = 0;
 
     if (!count) return TMB_ENOMEM;
     for (int64_t i = 0; i < o->list.n; i++)
         count[o->list.samples[i].label]++;
     for (int k = 0; k < images->n_classes && status == 0; k++) {
-        if (count[k] > 0 || images->opts.allow_empty_class) continue;
+        if (count[k] > 0 || may_be_empty) continue;
         status = tmb__fail(TMB_EDATA, "%s: class \"%s\" has 0 images in %s",
                 tmb__printable(o->path), tmb__printable(images->names[k]), part);
         tmb__hint("remove the class, or go on without its photos: --allow-empty-class");
@@ -345,6 +411,7 @@ static int open_images(tmb_images *images, opening *o)
     images->n = o->list.n;
     o->list.samples = NULL;
     o->list.n = 0;
+    TMB_TRY(tmb__target_check(images));
     TMB_TRY(tmb__store_new(images));
     TMB_TRY(tmb__scan(images, o->pool));
     return take_fingerprint(images);
@@ -352,7 +419,7 @@ static int open_images(tmb_images *images, opening *o)
 
 int tmb_images_open(tmb_images **out, const char *path, const tmb_images_opts *opts)
 {
-    opening o = {.path = path, .wanted = opts ? opts->classes : NULL};
+    opening o = {.path = path, .opts = opts, .wanted = opts ? opts->classes : NULL};
     tmb_images *images;
     int status;
 
@@ -384,6 +451,11 @@ void tmb_images_free(tmb_images *images)
         tmb__free(images->samples[i].path);
     for (int i = 0; i < images->n_classes; i++)
         tmb__free(images->names[i]);
+    for (size_t i = 0; i < TMB_COUNT(images->save); i++)
+        tmb__free(images->save[i]);
+    tmb__free(images->tags);
+    tmb__free(images->numbers);
+    tmb__free(images->floats);
     tmb__free(images->samples);
     tmb__free(images->names);
     tmb__free(images->root);
@@ -486,22 +558,51 @@ static int check_args(const char *call, const void *images, const void *out)
     return tmb__fail(TMB_EINVAL, "%s: %s is NULL", call, images ? "the result" : "images");
 }
 
+static int need_loader(tmb_images *images)
+{
+    return images->loader ? 0 : tmb__loader_new(&images->loader, images);
+}
+
 int tmb_images_epoch(tmb_images *images, int64_t epoch, int64_t first)
 {
-    int64_t batches;
-
     TMB_TRY(check_args("tmb_images_epoch", images, images));
-    batches = (images->n + images->opts.batch - 1) / images->opts.batch;
     TMB_TRY(check_place("epoch", epoch, (int64_t)1 << 48));
-    TMB_TRY(check_place("first batch", first, batches + 1));
-    if (!images->loader) TMB_TRY(tmb__loader_new(&images->loader, images));
-    return tmb__loader_epoch(images->loader, epoch, first);
+    TMB_TRY(check_place("first batch", first, tmb__flow_batches(images) + 1));
+    TMB_TRY(need_loader(images));
+    tmb__loader_epoch(images->loader, epoch, first);
+    return 0;
 }
 
 int tmb__images_plain(tmb_images *images)
 {
-    if (!images->loader) TMB_TRY(tmb__loader_new(&images->loader, images));
-    return tmb__loader_epoch(images->loader, TMB__PLAIN_EPOCH, 0);
+    TMB_TRY(need_loader(images));
+    tmb__loader_epoch(images->loader, TMB__PLAIN_EPOCH, 0);
+    return 0;
+}
+
+int tmb_images_reset(tmb_images *images)
+{
+    TMB_TRY(check_args("tmb_images_reset", images, images));
+    TMB_TRY(need_loader(images));
+    tmb__loader_reset(images->loader);
+    return 0;
+}
+
+int tmb_images_item(tmb_images *images, int64_t batch, tmb_batch *out)
+{
+    if (out) *out = (tmb_batch){0};
+    TMB_TRY(check_args("tmb_images_item", images, out));
+    TMB_TRY(check_place("batch", batch, tmb__flow_batches(images)));
+    TMB_TRY(need_loader(images));
+    return tmb__loader_item(images->loader, batch, out);
+}
+
+int tmb_images_epoch_end(tmb_images *images)
+{
+    TMB_TRY(check_args("tmb_images_epoch_end", images, images));
+    TMB_TRY(need_loader(images));
+    tmb__loader_epoch_end(images->loader);
+    return 0;
 }
 
 int tmb_images_next(tmb_images *images, tmb_batch *out)

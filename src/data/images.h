@@ -13,6 +13,9 @@ typedef struct tmb__sample {
     int32_t label; /* -1: of a class that is not wanted */
     uint32_t key;  /* the key is path + key */
     tmb_part part; /* TMB_ALL: the data set does not say */
+    float weight;
+    int32_t n_tags; /* its labels are the list's tags from `target` on; 0: `label` is the only one */
+    int64_t target; /* or its first number among the list's */
 } tmb__sample;
 
 typedef struct tmb__notices {
@@ -53,6 +56,12 @@ int tmb__list_folder(tmb__listing *list, const char *path, bool any_classes);
 int tmb__list_csv(tmb__listing *list, const char *path);
 /* `text` has a NUL after `size` bytes and is changed. */
 int tmb__list_csv_text(tmb__listing *list, const char *path, char *text, size_t size);
+/* keras_dir.c: the same as Keras lists a folder, of one part of it only; whether a name is a photo's. */
+int tmb__list_keras(tmb__listing *list, const char *path, const tmb_images_opts *opts);
+bool tmb__keras_photo(const char *name, bool old);
+/* The folder of `*part`, owned by caller: below the data set at `path` if it has parts; `*part` then is
+ * what stands for it. */
+int tmb__part_folder(char **out, bool has_part[4], const char *path, tmb_part *part);
 /* TMB_TRAIN for "train" and so on, TMB_ALL for any other name. */
 tmb_part tmb__part_named(const char *name);
 const char *tmb__part_name(tmb_part part);
@@ -75,25 +84,62 @@ int tmb__copies_report(
 /* split.c: give every sample a part, `share` of each class to validation. */
 int tmb__split_draw(tmb__sample *samples, int64_t n, const int64_t *first, int n_classes,
         char *const *names, double share, uint64_t seed);
+/* Keras' way: the first int(share * n) of each class, or of all, go to validation. */
+void tmb__split_first(tmb__sample *samples, int64_t n, int n_classes, float share, bool by_class);
 
 /* order.c: the order of an epoch. */
 void tmb__order_fill(int64_t *order, int64_t n, const tmb_images_opts *opts, int64_t epoch);
+
+enum { TMB__PLAIN_EPOCH = -1 }; /* the epoch without randomness */
+
+/* flow.c: a way through all photos; batches before it, and before the one its order was drawn with. */
+typedef struct tmb__pass {
+    int64_t number, begin, drawn;
+} tmb__pass;
+tmb__pass tmb__flow_epoch(const tmb_images *images, int64_t epoch);
+int64_t tmb__flow_batches(const tmb_images *images); /* of an epoch */
+int tmb__flow_batch_size(const tmb_images *images, int64_t b);
+void tmb__flow_order(const tmb_images *images, const tmb__pass *pass, int64_t *order);
+
+/* What happens to the n photos of a batch. */
+typedef struct tmb__plan {
+    int n;
+    const int64_t *index; /* numbers of the photos */
+    tmb_transform *transform;
+    uint32_t *hash; /* for file names */
+} tmb__plan;
+/* Fill the plan of batch b. `next`: it follows the batch that `mt` was last used for. */
+void tmb__flow_plan(const tmb_images *images, tmb__mt19937 *mt, const tmb__pass *pass, int64_t b,
+        bool next, tmb__plan *plan);
+/* The same for a batch that is asked for by its number, after `seen` others; `order` is drawn from the
+ * same stream unless it is NULL. And a new order from where that left the stream. */
+void tmb__flow_item(
+        const tmb_images *images, tmb__mt19937 *mt, int64_t seen, int64_t *order, tmb__plan *plan);
+void tmb__flow_redraw(const tmb_images *images, tmb__mt19937 *mt, int64_t *order);
+/* One photo's transform in an epoch. */
+int tmb__flow_transform(const tmb_images *images, int64_t index, int64_t epoch, tmb_transform *out);
 
 /* A thread's own buffers. */
 typedef struct tmb__scratch {
     tmb__resizer resizer;
     tmb_image kept;
+    float *floats; /* one picture, for channels_first */
 } tmb__scratch;
 void tmb__scratch_free(tmb__scratch *scratch);
 
 typedef struct tmb__loader tmb__loader;
 
-enum { TMB__PLAIN_EPOCH = -1 }; /* the epoch without randomness */
-
 struct tmb_images {
     tmb_images_opts opts; /* every default filled in; classes and preprocess NULL */
     tmb_preprocess pre;
-    bool random; /* the augmentation changes anything */
+    bool random;      /* the augmentation changes anything */
+    bool from_memory; /* paths are names only */
+    bool weighted;    /* samples have weights */
+    int y_width;      /* 0: batches have no y */
+    int32_t *tags;    /* labels of samples with several */
+    float *floats;    /* kept pictures in memory, instead of `store` */
+    float *numbers;   /* targets that are no labels, y_width a sample */
+    char *save[3];    /* the options' save_dir, save_prefix, save_format */
     char *root;
     tmb__sample *samples;
     int64_t n;
@@ -119,9 +165,22 @@ tmb_image tmb__store_slot(const tmb_images *images, int64_t slot);
 int tmb__store_get(const tmb_images *images, int64_t index, tmb__scratch *scratch, tmb_image *view);
 /* The limits that this data set's photos are decoded under. */
 tmb_image_opts tmb__store_limits(const tmb_images *images);
-/* One sample as the net sees it in `epoch` -> (h, w, c). */
+/* One sample as the net sees it -> (h, w, c); NULL: without randomness. And as it sees it in `epoch`. */
+int tmb__store_run(const tmb_images *images, int64_t index, const tmb_transform *transform,
+        tmb__scratch *scratch, float *x);
 int tmb__store_sample(
         const tmb_images *images, int64_t index, int64_t epoch, tmb__scratch *scratch, float *x);
+size_t tmb__store_floats(const tmb_images *images); /* of a sample */
+/* (h, w, c) -> (c, h, w) in place; `floats` has room for a sample. */
+void tmb__channels_first(const tmb_images *images, float *x, float *floats);
+
+/* targets.c: how wide y is; whether the class mode suits the classes; the y of a sample. */
+int tmb__target_check(tmb_images *images);
+void tmb__target_fill(const tmb_images *images, int64_t index, float *y);
+
+/* batch_save.c: a sample's picture to the options' save_dir; `at`: its place in the epoch. */
+int tmb__batch_save(
+        const tmb_images *images, const float *x, int64_t at, int64_t index, uint32_t hash);
 
 /* preprocess.c: height and width of the kept photo; and the pixels from (y, x) on, mirrored or not,
  * times scale plus shift, as floats. */
@@ -139,7 +198,10 @@ bool tmb__augment_any(const tmb_augment *augment);
 /* loader.c */
 int tmb__loader_new(tmb__loader **out, tmb_images *images);
 void tmb__loader_free(tmb__loader *loader);
-int tmb__loader_epoch(tmb__loader *loader, int64_t epoch, int64_t first);
+void tmb__loader_epoch(tmb__loader *loader, int64_t epoch, int64_t first);
 int tmb__loader_next(tmb__loader *loader, tmb_batch *out);
+void tmb__loader_reset(tmb__loader *loader);
+int tmb__loader_item(tmb__loader *loader, int64_t b, tmb_batch *out);
+void tmb__loader_epoch_end(tmb__loader *loader);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * Within each class the photos, in the order of their keys, are shuffled by the seed and taken for
  * validation until its share is reached. The outcome depends on seed, keys and copies alone, not on
- * the order in which a folder or a table lists them. */
+ * the order in which a folder or a table lists them. Keras' way, at the end, is none of that. */
 #include "data/images.h"
 
 #include <math.h>
@@ -127,4 +127,27 @@ int tmb__split_draw(tmb__sample *samples, int64_t n, const int64_t *first, int n
     tmb__free(s.order);
     tmb__free(s.members);
     return status;
+}
+
+/* The number that was written: as a double, 0.7F is a little less than it and would cut one less. */
+static double as_written(float share)
+{
+    const double short_one = rint((double)share * 1e6) / 1e6;
+
+    return (float)short_one == share ? short_one : (double)share;
+}
+
+void tmb__split_first(tmb__sample *samples, int64_t n, int n_classes, float share, bool by_class)
+{
+    for (int k = 0; k < (by_class ? n_classes : 1); k++) {
+        int64_t all = 0, end;
+
+        for (int64_t i = 0; i < n; i++)
+            all += !by_class || samples[i].label == k;
+        end = (int64_t)(as_written(share) * (double)all);
+        for (int64_t i = 0; i < n; i++) {
+            if (by_class && samples[i].label != k) continue;
+            samples[i].part = end-- > 0 ? TMB_VALIDATION : TMB_TRAIN;
+        }
+    }
 }

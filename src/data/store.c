@@ -4,7 +4,7 @@
  * many as the limit allows; the others are decoded again at each use, with the same pixels. */
 #include "data/images.h"
 
-#include <math.h>
+#include <string.h>
 
 int tmb__store_new(tmb_images *images)
 {
@@ -37,6 +37,7 @@ void tmb__scratch_free(tmb__scratch *scratch)
 {
     tmb__resizer_free(&scratch->resizer);
     tmb_image_free(&scratch->kept);
+    tmb__free(scratch->floats);
 }
 
 tmb_image_opts tmb__store_limits(const tmb_images *images)
@@ -61,20 +62,85 @@ int tmb__store_get(const tmb_images *images, int64_t index, tmb__scratch *scratc
     return 0;
 }
 
+size_t tmb__store_floats(const tmb_images *images)
+{
+    const tmb_preprocess *pre = &images->pre;
+
+    return (size_t)pre->size[0] * (size_t)pre->size[1] * (size_t)pre->channels;
+}
+
+/* Pictures of floats have the net's size already. */
+static int run(const tmb_images *images, const tmb_preprocess *pre, int64_t index,
+        const tmb_transform *transform, tmb__scratch *scratch, float *x)
+{
+    static const tmb_transform none;
+    const tmb_augment *augment = &images->opts.augment;
+    tmb_image photo;
+
+    if (images->floats) {
+        return tmb__transform_apply_floats(transform ? transform : &none, augment,
+                images->floats + (size_t)images->samples[index].slot * tmb__store_floats(images), x,
+                pre, &scratch->resizer);
+    }
+    TMB_TRY(tmb__store_get(images, index, scratch, &photo));
+    if (transform)
+        return tmb__transform_apply(transform, augment, &photo, x, pre, &scratch->resizer);
+    tmb__preprocess_run(pre, &photo, false, x);
+    return 0;
+}
+
+/* Keras' standardize: the caller's function on what augmentation made, pixels 0..255 in the order RGB;
+ * then the rest. */
+static int run_function(const tmb_images *images, int64_t index, const tmb_transform *transform,
+        tmb__scratch *scratch, float *x)
+{
+    const tmb_images_opts *opts = &images->opts;
+    const tmb_preprocess *pre = &images->pre;
+    const int64_t pixels = (int64_t)pre->size[0] * pre->size[1];
+    tmb_preprocess raw = *pre;
+
+    raw.bgr = false;
+    for (int k = 0; k < pre->channels; k++) {
+        raw.scale[k] = 1;
+        raw.offset[k] = 0;
+    }
+    TMB_TRY(run(images, &raw, index, transform, scratch, x));
+    opts->function(opts->function_user, x, pre->size[0], pre->size[1], pre->channels);
+    if (pre->bgr) tmb__swap_red_blue(x, pixels);
+    for (int64_t i = 0; i < pixels * pre->channels; i++) {
+        const int k = (int)(i % pre->channels);
+
+        x[i] = x[i] * pre->scale[k] + pre->offset[k];
+    }
+    return 0;
+}
+
+int tmb__store_run(const tmb_images *images, int64_t index, const tmb_transform *transform,
+        tmb__scratch *scratch, float *x)
+{
+    if (!images->random) transform = NULL;
+    if (images->opts.function) return run_function(images, index, transform, scratch, x);
+    return run(images, &images->pre, index, transform, scratch, x);
+}
+
 int tmb__store_sample(
         const tmb_images *images, int64_t index, int64_t epoch, tmb__scratch *scratch, float *x)
 {
-    const int shape[3] = {images->pre.size[0], images->pre.size[1], images->pre.channels};
-    const tmb_images_opts *opts = &images->opts;
     tmb_transform transform;
-    tmb_image photo;
 
-    TMB_TRY(tmb__store_get(images, index, scratch, &photo));
-    if (!images->random || epoch == TMB__PLAIN_EPOCH) {
-        tmb__preprocess_run(&images->pre, &photo, false, x);
-        return 0;
+    if (epoch == TMB__PLAIN_EPOCH) return tmb__store_run(images, index, NULL, scratch, x);
+    TMB_TRY(tmb__flow_transform(images, index, epoch, &transform));
+    return tmb__store_run(images, index, &transform, scratch, x);
+}
+
+void tmb__channels_first(const tmb_images *images, float *x, float *floats)
+{
+    const int64_t pixels = (int64_t)images->pre.size[0] * images->pre.size[1];
+    const int channels = images->pre.channels;
+
+    memcpy(floats, x, tmb__store_floats(images) * sizeof *floats);
+    for (int k = 0; k < channels; k++) {
+        for (int64_t i = 0; i < pixels; i++)
+            x[k * pixels + i] = floats[i * channels + k];
     }
-    tmb__transform_draw(&transform, &opts->augment, opts->seed, epoch, index, shape);
-    return tmb__transform_apply(
-            &transform, &opts->augment, &photo, x, &images->pre, &scratch->resizer);
 }
