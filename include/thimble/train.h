@@ -92,13 +92,19 @@ typedef struct tmb_fit_opts {
     tmb_monitor monitor;       /* of the three below */
     int patience;              /* stop after so many epochs without improvement; 0: never */
     float min_delta;
-    bool restore_best;        /* end with the weights of the best epoch */
-    int plateau;              /* lr times plateau_factor after so many epochs without improvement */
-    float plateau_factor;     /* 0: 0.1 */
-    const char *checkpoint;   /* file written after each epoch and when stopped */
-    bool resume;              /* go on from that file if it is there: same bits as uninterrupted */
-    const char *csv, *jsonl;  /* history files, one line an epoch */
-    double time_limit;        /* seconds; the epoch that passes it is the last; 0: none */
+    bool restore_best;    /* end with the weights of the best epoch */
+    int plateau;          /* lr times plateau_factor after so many epochs without improvement */
+    float plateau_factor; /* 0: 0.1 */
+    /* Frozen layers at the net's bottom: what they make of a photo is computed once for each of so many
+     * augmented views and kept, not anew in each epoch, which trains on view epoch mod kept_views. 0:
+     * computed anew. Validation then sees photos as they are, not mirrored ones beside them. */
+    int kept_views;
+    int64_t kept_bytes;      /* memory for it; 0: 2 GiB. Above half of float32's need: bfloat16 */
+    const char *kept_folder; /* a scratch file here where memory is not enough; NULL: fewer views */
+    const char *checkpoint;  /* file written after each epoch and when stopped */
+    bool resume;             /* go on from that file if it is there: same bits as uninterrupted */
+    const char *csv, *jsonl; /* history files, one line an epoch */
+    double time_limit;       /* seconds; the epoch that passes it is the last; 0: none */
     const volatile int *stop; /* looked at before each step: not 0 saves and returns TMB_ESTOPPED */
     int batch;                /* of features (photos know their own); 0: 32 */
     uint64_t reserved[8];

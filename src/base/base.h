@@ -185,6 +185,12 @@ void tmb__sha256_start(tmb__sha256 *sha);
 void tmb__sha256_add(tmb__sha256 *sha, const void *bytes, size_t n);
 void tmb__sha256_end(tmb__sha256 *sha, uint8_t digest[32]);
 
+/* ---- more than memory holds (spill.c) ---- */
+
+/* Zeroed bytes that stand in a nameless file in `folder`, gone with the program. */
+int tmb__spill_map(void **out, size_t bytes, const char *folder);
+void tmb__spill_unmap(void *block, size_t bytes); /* NULL is fine */
+
 /* ---- files (fs.c) ---- */
 
 typedef struct tmb__bytes {

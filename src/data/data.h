@@ -44,6 +44,10 @@ int tmb__preprocess_read(const tmb_preprocess *pre, tmb__resizer *rs, const char
  * validation sees them. tmb_images_next gives its batches. */
 int tmb__images_plain(tmb_images *images);
 
+/* Photos differ from epoch to epoch; and the order in which those of an epoch come (-1: as listed). */
+bool tmb__images_random(const tmb_images *images);
+void tmb__images_order(const tmb_images *images, int64_t epoch, int64_t *order);
+
 /* The options of an open data set, every default filled in; `classes` and `preprocess` are NULL. */
 const tmb_images_opts *tmb__images_opts(const tmb_images *images);
 

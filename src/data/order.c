@@ -15,3 +15,13 @@ void tmb__order_fill(int64_t *order, int64_t n, const tmb_images_opts *opts, int
     for (int64_t i = 0; i < n; i++)
         order[i] = i;
 }
+
+void tmb__images_order(const tmb_images *images, int64_t epoch, int64_t *order)
+{
+    tmb__order_fill(order, images->n, &images->opts, epoch);
+}
+
+bool tmb__images_random(const tmb_images *images)
+{
+    return images->random;
+}

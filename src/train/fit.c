@@ -120,9 +120,12 @@ static int start(tmb__fit *fit)
     if (validation) TMB_TRY(tmb__source_check(validation, fit->model)); /* its names, now known */
     TMB_TRY(tmb__model_device(fit->model, &device));
     TMB_TRY(allocate(fit));
-    TMB_TRY(tmb__exec_new(&fit->exec, fit->model, device, batch, &spec));
+    TMB_TRY(tmb__exec_new_span(
+            &fit->exec, fit->model, (tmb__span){.from = fit->train->cut}, device, batch, &spec));
     TMB_TRY(tmb__exec_push(fit->exec, fit->model));
-    if (validation) TMB_TRY(tmb__scorer_new(&fit->scorer, fit->model, device, validation->batch));
+    if (validation)
+        TMB_TRY(tmb__scorer_above(
+                &fit->scorer, fit->model, validation->cut, device, validation->batch));
     tmb__monitor_start(&fit->monitor);
     fit->per_epoch = (fit->train->n + batch - 1) / batch;
     fit->epochs = TMB_MAX(fit->opts->epochs, 1);
@@ -374,14 +377,47 @@ int tmb__fit_run(tmb_model *model, const tmb__source *train, const tmb__source *
     return status;
 }
 
+/* Put what is kept of the frozen part in the place of the photos. */
+static int keep_frozen(tmb_model *model, tmb_images *train, tmb__source source[2],
+        tmb__kept *kept[2], const tmb_fit_opts *opts)
+{
+    const tmb_layer cut = tmb__model_frozen_cut(model);
+    tmb_device *device;
+
+    if (opts->kept_views < 0 || opts->kept_bytes < 0)
+        return tmb__fail(TMB_EINVAL,
+                "fit: kept_views is %d and kept_bytes %lld, 0 or more expected", opts->kept_views,
+                (long long)opts->kept_bytes);
+    if (opts->kept_views == 0) return 0;
+    if (cut <= 1) {
+        tmb__fail(TMB_EINVAL, "fit: nothing can be kept, the net's first layers are trained");
+        tmb__hint("freeze them, or leave kept_views out");
+        return TMB_EINVAL;
+    }
+    TMB_TRY(tmb__source_check(&source[0], model));
+    TMB_TRY(adopt_data(model, &source[0], opts->validation ? &source[1] : NULL));
+    TMB_TRY(tmb__model_device(model, &device));
+    TMB_TRY(tmb__kept_new(&kept[0], &source[0], train, model, cut, device, opts));
+    if (!opts->validation || !kept[0]) return 0;
+    TMB_TRY(tmb__source_check(&source[1], model));
+    return tmb__kept_new(&kept[1], &source[1], opts->validation, model, cut, device, opts);
+}
+
 int tmb_model_fit(tmb_model *model, tmb_images *train, const tmb_fit_opts *opts)
 {
     const tmb_fit_opts none = {0};
-    tmb__source photos, validation;
+    tmb__source source[2] = {{0}};
+    tmb__kept *kept[2] = {NULL};
+    int status;
 
     if (!model || !train) return tmb__fail(TMB_EINVAL, "fit: model or images is NULL");
     if (!opts) opts = &none;
-    photos = tmb__source_photos(train);
-    if (opts->validation) validation = tmb__source_photos(opts->validation);
-    return tmb__fit_run(model, &photos, opts->validation ? &validation : NULL, opts);
+    source[0] = tmb__source_photos(train);
+    if (opts->validation) source[1] = tmb__source_photos(opts->validation);
+    status = keep_frozen(model, train, source, kept, opts);
+    if (status == 0)
+        status = tmb__fit_run(model, &source[0], opts->validation ? &source[1] : NULL, opts);
+    tmb__kept_free(kept[0]);
+    tmb__kept_free(kept[1]);
+    return status;
 }

@@ -118,6 +118,7 @@ int tmb__resume_text(const tmb__fit *fit, tmb__strbuf *sb)
     add_compile(sb, &fit->training->opts);
     add_fit(sb, fit);
     add_int(sb, "batch", fit->train->batch);
+    add_int(sb, "kept_views", fit->train->cut ? fit->opts->kept_views : 0);
     if (photos) {
         add_int(sb, "shuffle", photos->shuffle);
         add_int(sb, "shuffle_once", photos->shuffle_once);

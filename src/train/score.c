@@ -6,18 +6,24 @@
 
 int tmb__scorer_new(tmb__scorer *out, const tmb_model *model, tmb_device *device, int batch)
 {
-    const tmb__shape *shape = &model->layers[0].out;
+    return tmb__scorer_above(out, model, 0, device, batch);
+}
+
+int tmb__scorer_above(
+        tmb__scorer *out, const tmb_model *model, tmb_layer cut, tmb_device *device, int batch)
+{
+    const tmb__shape *shape = &model->layers[TMB_MAX(cut, 1) - 1].out;
     int status;
 
     *out = (tmb__scorer){
             .batch = batch, .outputs = tmb_model_outputs(model), .inputs = tmb__shape_count(shape)};
-    if (shape->rank == 3) {
+    if (cut <= 1 && shape->rank == 3) {
         out->h = (int)shape->dim[0];
         out->w = (int)shape->dim[1];
         out->c = (int)shape->dim[2];
         out->flip_views = model->has_preprocess && model->preprocess.flip_views;
     }
-    status = tmb__exec_new(&out->exec, model, device, batch, NULL);
+    status = tmb__exec_new_span(&out->exec, model, (tmb__span){.from = cut}, device, batch, NULL);
     if (status == 0) status = tmb__exec_push(out->exec, model);
     if (status == 0) {
         out->row = tmb__calloc((size_t)batch * (size_t)out->outputs, sizeof *out->row);

@@ -64,7 +64,7 @@ static int check_classes(const tmb_model *model, const tmb__source *source)
 
 int tmb__source_check(const tmb__source *source, const tmb_model *model)
 {
-    const tmb__shape *shape = &model->layers[0].out;
+    const tmb__shape *shape = &model->layers[TMB_MAX(source->cut, 1) - 1].out;
 
     if (!tmb__shape_equal(shape, &source->shape))
         return tmb__fail(TMB_EINVAL, "the net takes %s, the %s come as %s", tmb__shape_text(shape),

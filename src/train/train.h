@@ -55,8 +55,15 @@ typedef struct tmb__source {
     int (*next)(void *data, tmb_batch *out);
     int (*label)(const void *data, int64_t i);
     const char *(*class_name)(const void *data, int k); /* NULL: not known */
+    tmb_layer cut; /* samples are this layer's values; 0: the net's input */
 } tmb__source;
 tmb__source tmb__source_photos(tmb_images *images); /* which it borrows */
+/* Turn a source of photos into one of what the net makes of them up to `cut`; `opts` says how much is
+ * kept. NULL, and the source as it was, if not even one view may be. */
+typedef struct tmb__kept tmb__kept;
+int tmb__kept_new(tmb__kept **out, tmb__source *source, tmb_images *images, const tmb_model *model,
+        tmb_layer cut, tmb_device *device, const tmb_fit_opts *opts);
+void tmb__kept_free(tmb__kept *kept);
 /* The samples have the size and the classes that the net was made for; TMB_EINVAL, TMB_EDATA. */
 int tmb__source_check(const tmb__source *source, const tmb_model *model);
 /* Features that are whole: sizes, finite numbers, labels within the classes. */
@@ -73,6 +80,9 @@ typedef struct tmb__scorer {
     float *row;             /* (batch, outputs): a batch's scores while a data set passes */
 } tmb__scorer;
 int tmb__scorer_new(tmb__scorer *out, const tmb_model *model, tmb_device *device, int batch);
+/* Of the net above `cut`, from what it kept: no views. */
+int tmb__scorer_above(
+        tmb__scorer *out, const tmb_model *model, tmb_layer cut, tmb_device *device, int batch);
 void tmb__scorer_free(tmb__scorer *scorer);
 /* Scores (n, outputs) of n inputs, the mean over the views. n may be above the batch. */
 int tmb__scorer_run(tmb__scorer *scorer, const float *x, int n, float *scores);
