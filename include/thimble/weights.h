@@ -11,7 +11,8 @@ extern "C" {
 /* The whole model, `.thimble` (docs/formats.md): graph, weights, classes, preprocessing, record, and a
  * few inputs with their outputs, computed now, that every loader can replay. Whole file or none. */
 TMB_API int tmb_model_save(tmb_model *model, const char *path);
-/* TMB_EMODEL says what is wrong with the file. A checkpoint opens as the model it holds. */
+/* TMB_EMODEL says what is wrong with the file. A checkpoint opens as the model it holds. Also Keras' whole
+ * models, by their content: .keras, .h5 with a config, and a config's JSON alone, to load weights into. */
 TMB_API int tmb_model_open(tmb_model **out, const char *path);
 
 /* Replay the stored inputs: TMB_EGATE if an output differs by more than `tolerance` (0: 1e-4).

@@ -200,6 +200,8 @@ typedef struct tmb__bytes {
 /* A regular file's whole content, at most `limit` bytes; a NUL follows it. `code` is the status of a failure (TMB_EDATA
  * for pictures, TMB_EMODEL for models). Never blocks on a pipe or device. */
 int tmb__file_read(tmb__bytes *out, const char *path, size_t limit, int code);
+/* The first bytes of a regular file, at most n; how many there are, 0 if it cannot be read. */
+size_t tmb__file_head(const char *path, uint8_t *head, size_t n);
 /* Replace `path` by the parts in order: temporary file beside it, fsync, rename, fsync of the folder.
  * On failure the old file is untouched and no temporary stays; only if the very last step fails, the
  * folder's fsync, the new file is in place already. `path` must be a regular file or not exist. */

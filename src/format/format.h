@@ -79,8 +79,15 @@ int tmb__pack_parse(tmb__pack *out, uint8_t *bytes, size_t size, const char *wha
 int tmb__pack_write(const char *path, const char *json, const tmb__tensors *tensors);
 void tmb__pack_free(tmb__pack *pack);
 
-/* One member of a zip archive, by its exact name: stored or deflated, never encrypted, its sizes checked
- * before memory is taken. Owned by caller: tmb__free. */
+/* Members of a zip archive, by their exact names: stored or deflated, never encrypted, their sizes
+ * checked before memory is taken. */
+typedef struct tmb__zip_want {
+    const char *name;
+    size_t limit;     /* in bytes; 0: as large as its archive may be */
+    bool optional;    /* bytes.data stays NULL if it is not there */
+    tmb__bytes bytes; /* out; owned by caller: tmb__free; NULL after a failure */
+} tmb__zip_want;
+int tmb__zip_members(tmb__zip_want *wants, int n, const char *path);
 int tmb__zip_member(tmb__bytes *out, const char *path, const char *member);
 
 /* ---- HDF5 (h5_read.c, h5_stream.c): read by the program thimble-h5 ---- */

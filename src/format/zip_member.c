@@ -1,4 +1,4 @@
-/* zip_member.c - one member of a zip archive, as .keras files need it
+/* zip_member.c - some members of a zip archive, as .keras files need it
  *
  * The rules are those of npz.c: exact name, central directory and local headers agree, stored or
  * deflated, sizes that the bytes there can give, a right CRC. Nothing is extracted to the disk. */
@@ -18,8 +18,9 @@ static int fail(const char *path, const char *member, const char *why)
             TMB_EMODEL, "%s: member \"%s\": %s", tmb__printable(path), tmb__printable(member), why);
 }
 
-static int check(const zip_stat_t *st, size_t size, const char *path, const char *member)
+static int check(const zip_stat_t *st, size_t size, size_t limit, const char *path)
 {
+    const char *member = st->name;
     const zip_uint64_t wanted = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
 
     if ((st->valid & wanted) != wanted) return fail(path, member, "its size is not known");
@@ -27,7 +28,7 @@ static int check(const zip_stat_t *st, size_t size, const char *path, const char
     if (st->comp_method != ZIP_CM_STORE && st->comp_method != ZIP_CM_DEFLATE) {
         return fail(path, member, "its compression is unknown, expected stored or deflated");
     }
-    if (st->comp_size > size || st->size > ARCHIVE_LIMIT ||
+    if (st->comp_size > size || st->size > (limit ? limit : ARCHIVE_LIMIT) ||
             st->size > FREE_BYTES + RATIO_LIMIT * st->comp_size) {
         return tmb__fail(TMB_EMODEL, "%s: member \"%s\" declares %llu bytes, stores %llu",
                 tmb__printable(path), tmb__printable(member), (unsigned long long)st->size,
@@ -52,32 +53,38 @@ static int inflate_member(
     return out->size == size ? 0 : fail(path, member, "its declared size is wrong");
 }
 
-static int read_member(
-        tmb__bytes *out, zip_t *zip, size_t size, const char *path, const char *member)
+static int read_member(tmb__zip_want *want, zip_t *zip, size_t size, const char *path)
 {
-    const zip_int64_t index = zip_name_locate(zip, member, ZIP_FL_ENC_RAW);
+    const zip_int64_t index = zip_name_locate(zip, want->name, ZIP_FL_ENC_RAW);
     zip_file_t *file;
     zip_stat_t st;
     int status;
 
-    if (zip_get_num_entries(zip, 0) > MEMBERS_LIMIT) {
-        return tmb__fail(TMB_EMODEL, "%s: %lld members, the limit is %d", tmb__printable(path),
-                (long long)zip_get_num_entries(zip, 0), MEMBERS_LIMIT);
-    }
-    if (index < 0) return fail(path, member, "it is not there");
+    if (index < 0) return want->optional ? 0 : fail(path, want->name, "it is not there");
     zip_stat_init(&st);
     if (zip_stat_index(zip, (zip_uint64_t)index, ZIP_FL_ENC_RAW, &st) != 0) {
-        return fail(path, member, zip_strerror(zip));
+        return fail(path, want->name, zip_strerror(zip));
     }
-    TMB_TRY(check(&st, size, path, member));
+    TMB_TRY(check(&st, size, want->limit, path));
     file = zip_fopen_index(zip, (zip_uint64_t)index, 0);
-    if (!file) return fail(path, member, zip_strerror(zip));
-    status = inflate_member(out, file, (size_t)st.size, path, member);
+    if (!file) return fail(path, want->name, zip_strerror(zip));
+    status = inflate_member(&want->bytes, file, (size_t)st.size, path, want->name);
     zip_fclose(file);
     return status;
 }
 
-int tmb__zip_member(tmb__bytes *out, const char *path, const char *member)
+static int read_members(tmb__zip_want *wants, int n, zip_t *zip, size_t size, const char *path)
+{
+    if (zip_get_num_entries(zip, 0) > MEMBERS_LIMIT) {
+        return tmb__fail(TMB_EMODEL, "%s: %lld members, the limit is %d", tmb__printable(path),
+                (long long)zip_get_num_entries(zip, 0), MEMBERS_LIMIT);
+    }
+    for (int i = 0; i < n; i++)
+        TMB_TRY(read_member(&wants[i], zip, size, path));
+    return 0;
+}
+
+int tmb__zip_members(tmb__zip_want *wants, int n, const char *path)
 {
     tmb__bytes archive;
     zip_source_t *source;
@@ -85,7 +92,8 @@ int tmb__zip_member(tmb__bytes *out, const char *path, const char *member)
     zip_t *zip = NULL;
     int status;
 
-    *out = (tmb__bytes){0};
+    for (int i = 0; i < n; i++)
+        wants[i].bytes = (tmb__bytes){0};
     TMB_TRY(tmb__file_read(&archive, path, ARCHIVE_LIMIT, TMB_EMODEL));
     zip_error_init(&error);
     source = zip_source_buffer_create(archive.data, archive.size, 0, &error);
@@ -93,7 +101,7 @@ int tmb__zip_member(tmb__bytes *out, const char *path, const char *member)
         zip = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error);
     }
     if (zip) {
-        status = read_member(out, zip, archive.size, path, member);
+        status = read_members(wants, n, zip, archive.size, path);
         zip_discard(zip);
     } else {
         const bool lack = zip_error_code_zip(&error) == ZIP_ER_MEMORY;
@@ -104,9 +112,18 @@ int tmb__zip_member(tmb__bytes *out, const char *path, const char *member)
     }
     zip_error_fini(&error);
     tmb__free(archive.data);
-    if (status < 0) {
-        tmb__free(out->data);
-        *out = (tmb__bytes){0};
+    for (int i = 0; i < n && status < 0; i++) {
+        tmb__free(wants[i].bytes.data);
+        wants[i].bytes = (tmb__bytes){0};
     }
+    return status;
+}
+
+int tmb__zip_member(tmb__bytes *out, const char *path, const char *member)
+{
+    tmb__zip_want want = {.name = member};
+    const int status = tmb__zip_members(&want, 1, path);
+
+    *out = want.bytes;
     return status;
 }

@@ -17,6 +17,8 @@ typedef enum tmb__keras_layout {
 typedef struct tmb__keras_layer {
     char name[128];
     int first, n, next; /* next: while they are listed */
+    const char *group;  /* the legacy group, or Keras 3's container; borrowed, not ended by NUL */
+    size_t group_length;
     /* Keras 3: the container's class and number, "conv2d" 1, and how deep it lies. */
     char stem[64];
     int number, depth;
@@ -39,15 +41,37 @@ typedef struct tmb__keras_file {
     int n_layers, n_weights, cap_layers, cap_weights;
 } tmb__keras_file;
 
+/* Where a layer of the net stands in Keras' model, and so in its files. */
+typedef struct tmb__keras_place {
+    char group[128],
+            name[128]; /* legacy: the outermost model's layer that it is in, its own name */
+    char *container;   /* Keras 3: "layers/functional/layers/conv2d_1" */
+} tmb__keras_place;
+
+/* "conv2d" for "Conv2D", as Keras 3 has it. */
+void tmb__keras_snake(char *out, size_t size, const char *class_name);
+
 /* Find out the layout of file->h5 and list its layers (keras_layout.c). */
 int tmb__keras_list(tmb__keras_file *file);
 
 /* For each layer of the net the number of the file's layer that fills it, -1 if none does
- * (keras_match.c). `unused` counts the file's others. */
-int tmb__keras_match(const tmb__keras_file *file, const tmb_model *model, const tmb_load_opts *opts,
-        int *source, int *unused);
+ * (keras_match.c). `places`, one for each layer, may be NULL; `unused` counts the file's others. */
+int tmb__keras_match(const tmb__keras_file *file, const tmb_model *model,
+        const tmb__keras_place *places, const tmb_load_opts *opts, int *source, int *unused);
 /* The message for a weight whose shape does not fit, with the nearest match and the likely cause. */
 int tmb__keras_mismatch(
         const tmb__keras_file *file, const tmb_model *model, int layer, int weight, int source);
+
+/* As tmb__keras_load, from a file that was read, with the places of the net's layers or NULL. */
+int tmb__keras_load_from(tmb_model *model, const tmb__h5_file *h5, const char *what,
+        const tmb__keras_place *places, const tmb_load_opts *opts, tmb_load_report *report);
+/* A net with its weights from a .keras, a whole-model .h5, or a config alone (keras_open.c). */
+typedef enum tmb__keras_kind {
+    TMB__KERAS_ZIP,
+    TMB__KERAS_FOLDER,
+    TMB__KERAS_H5,
+    TMB__KERAS_JSON
+} tmb__keras_kind;
+int tmb__keras_open(tmb_model **out, const char *path, tmb__keras_kind kind);
 
 #endif

@@ -32,7 +32,8 @@ static void *with_room(void *items, int *cap, int n, size_t size)
     return more;
 }
 
-static int add_layer(tmb__keras_file *file, const char *name)
+static int add_layer(
+        tmb__keras_file *file, const char *name, const char *group, size_t group_length)
 {
     tmb__keras_layer *layers, *layer;
 
@@ -44,7 +45,7 @@ static int add_layer(tmb__keras_file *file, const char *name)
     if (!layers) return TMB_ENOMEM;
     file->layers = layers;
     layer = &file->layers[file->n_layers++];
-    *layer = (tmb__keras_layer){0};
+    *layer = (tmb__keras_layer){.group = group, .group_length = group_length};
     snprintf(layer->name, sizeof layer->name, "%s", name);
     return 0;
 }
@@ -81,7 +82,7 @@ static int list_2016(tmb__keras_file *file, int64_t n_layers)
         if (!params || params->number < 0 || params->number > 64) {
             return refuse(file, path, "has no nb_params");
         }
-        if (params->number) TMB_TRY(add_layer(file, path));
+        if (params->number) TMB_TRY(add_layer(file, path, "", 0));
         for (int i = 0; i < (int)params->number; i++) {
             snprintf(path, sizeof path, "layer_%d/param_%d", k, i);
             TMB_TRY(add_weight(file, path, file->n_layers - 1));
@@ -134,7 +135,8 @@ static void owner_name(char *out, size_t size, const char *name)
 
 /* The file's layer that a weight of a group is for: a new one for each owner, in the order in which they
  * are first named. `named[k]` is the first weight's name of layer first + k. */
-static int layer_of(tmb__keras_file *file, const char *name, int first, const char **named)
+static int layer_of(
+        tmb__keras_file *file, const char *name, const char *group, int first, const char **named)
 {
     char own[128];
 
@@ -142,7 +144,7 @@ static int layer_of(tmb__keras_file *file, const char *name, int first, const ch
         if (same_owner(named[k], name)) return k;
     }
     owner_name(own, sizeof own, name);
-    TMB_TRY(add_layer(file, own));
+    TMB_TRY(add_layer(file, own, group, strlen(group)));
     named[file->n_layers - 1] = name;
     return file->n_layers - 1;
 }
@@ -160,9 +162,9 @@ static int list_group(
     }
     for (int64_t i = 1; i < weights->n_strings; i++)
         one = one && same_owner(weights->strings[0], weights->strings[i]);
-    if (one && weights->n_strings) TMB_TRY(add_layer(file, name));
+    if (one && weights->n_strings) TMB_TRY(add_layer(file, name, name, strlen(name)));
     for (int64_t i = 0; i < weights->n_strings; i++) {
-        const int layer = one ? first : layer_of(file, weights->strings[i], first, named);
+        const int layer = one ? first : layer_of(file, weights->strings[i], name, first, named);
 
         if (layer < 0) return layer;
         if ((size_t)snprintf(path, sizeof path, "%s/%s", group, weights->strings[i]) >=
@@ -209,7 +211,8 @@ static void read_container(tmb__keras_layer *layer, const char *container)
         layer->depth += *c == '/';
 }
 
-static int list_container(tmb__keras_file *file, const char *container, int n)
+/* `first` is the path of one of its variables. */
+static int list_container(tmb__keras_file *file, const char *container, const char *first, int n)
 {
     char path[PATH_SIZE];
     const tmb__h5_attribute *name;
@@ -219,7 +222,8 @@ static int list_container(tmb__keras_file *file, const char *container, int n)
     TMB_TRY(add_layer(file,
             name && name->n_strings == 1      ? name->strings[0]
                     : strrchr(container, '/') ? strrchr(container, '/') + 1
-                                              : container));
+                                              : container,
+            first, strlen(container)));
     read_container(&file->layers[file->n_layers - 1], container);
     for (int i = 0; i < n; i++) {
         snprintf(path, sizeof path, "%.2000s/vars/%d", container, i);
@@ -262,7 +266,7 @@ static int list_3(tmb__keras_file *file)
             next++;
         if (next - i > 64) return refuse(file, path, "is one of more than 64 variables");
         snprintf(container, sizeof container, "%.*s", (int)n, path);
-        TMB_TRY(list_container(file, container, (int)(next - i)));
+        TMB_TRY(list_container(file, container, path, (int)(next - i)));
     }
     return 0;
 }

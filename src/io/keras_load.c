@@ -18,9 +18,10 @@
 typedef struct loading {
     tmb__keras_file file;
     tmb_model *model;
-    tmb_load_opts opts; /* decided: none is 0 */
-    int *source;        /* the file's layer for each of the net's */
-    float *values;      /* room for the largest weight */
+    const tmb__keras_place *places; /* of the net's layers; NULL: not known */
+    tmb_load_opts opts;             /* decided: none is 0 */
+    int *source;                    /* the file's layer for each of the net's */
+    float *values;                  /* room for the largest weight */
 } loading;
 
 /* ---- deciding ---- */
@@ -100,6 +101,7 @@ static tmb_dense_order decide_dense(const loading *l)
     const tmb__keras_file *file = &l->file;
     const bool old = file->version[0] < 2 || (file->version[0] == 2 && file->version[1] < 2);
 
+    if (l->model->file_rows) return l->model->file_rows;
     if (file->layout == TMB__KERAS_3) return TMB_DENSE_HWC;
     if (l->opts.kernel_order == TMB_KERNEL_OIHW) return TMB_DENSE_CHW;
     return old && config_says(file, "channels_first") ? TMB_DENSE_CHW : TMB_DENSE_HWC;
@@ -248,6 +250,7 @@ static void move_all(const loading *l, tmb_load_report *report)
         for (int i = 0; i < layer->n_weights && l->source[k] >= 0; i++)
             move_weight(l, k, i);
     }
+    l->model->file_rows = 0;
     tmb__weights_changed(l->model);
 }
 
@@ -284,11 +287,10 @@ int tmb__keras_read(tmb__h5_file *out, const char *path)
 
 static int load(loading *l, tmb_load_report *report)
 {
-    TMB_TRY(tmb__keras_read(&l->file.h5, l->file.what));
     TMB_TRY(tmb__keras_list(&l->file));
     l->source = tmb__calloc((size_t)l->model->n_layers, sizeof *l->source);
     if (!l->source) return TMB_ENOMEM;
-    TMB_TRY(tmb__keras_match(&l->file, l->model, &l->opts, l->source, &report->unused));
+    TMB_TRY(tmb__keras_match(&l->file, l->model, l->places, &l->opts, l->source, &report->unused));
     decide(l);
     TMB_TRY(check_all(l));
     move_all(l, report);
@@ -299,16 +301,28 @@ static int load(loading *l, tmb_load_report *report)
     return 0;
 }
 
-int tmb__keras_load(
-        tmb_model *model, const char *path, const tmb_load_opts *opts, tmb_load_report *report)
+int tmb__keras_load_from(tmb_model *model, const tmb__h5_file *h5, const char *what,
+        const tmb__keras_place *places, const tmb_load_opts *opts, tmb_load_report *report)
 {
-    loading l = {.file = {.what = path}, .model = model, .opts = *opts};
+    loading l = {
+            .file = {.what = what, .h5 = *h5}, .model = model, .places = places, .opts = *opts};
     int status = load(&l, report);
 
     tmb__free(l.values);
     tmb__free(l.source);
     tmb__free(l.file.layers);
     tmb__free(l.file.weights);
-    tmb__h5_file_free(&l.file.h5);
+    return status;
+}
+
+int tmb__keras_load(
+        tmb_model *model, const char *path, const tmb_load_opts *opts, tmb_load_report *report)
+{
+    tmb__h5_file h5;
+    int status;
+
+    TMB_TRY(tmb__keras_read(&h5, path));
+    status = tmb__keras_load_from(model, &h5, path, NULL, opts, report);
+    tmb__h5_file_free(&h5);
     return status;
 }

@@ -3,7 +3,8 @@
  * In their order: layers without weights are left out on both sides, and the n-th then fills the n-th, as
  * Keras' load_weights has it. Keras 3 lists layers by class, so there the n-th Conv2D fills the n-th
  * Conv2D; layers of a model inside the model come before those beside it. By name: layers of the same
- * name, wherever they stand. */
+ * name, wherever they stand. A net that was made from Keras' own config knows the place of each layer in
+ * the file, and is matched by that. */
 #include "io/keras_h5.h"
 
 #include <stdlib.h>
@@ -73,42 +74,51 @@ static int fail_counts(const tmb__keras_file *file, const tmb_model *model)
     return TMB_EMODEL;
 }
 
+/* What is matched, in order: the net's layers as Keras lists them. */
+typedef struct matching {
+    const tmb__keras_file *file;
+    const tmb_model *model;
+    const int *order;
+    int *source, *unused;
+    bool prefix;
+} matching;
+
 /* Keras 3: each class by itself. */
-static int match_classes(
-        const tmb__keras_file *file, const tmb_model *model, bool prefix, int *source, int *unused)
+static int match_classes(const matching *m)
 {
     int seen[TMB__LAYER_KINDS] = {0}, matched = 0;
 
-    for (int k = 0; k < model->n_layers; k++) {
-        const tmb__layer *layer = &model->layers[k];
+    for (int o = 0; o < m->model->n_layers; o++) {
+        const int k = m->order[o];
+        const tmb__layer *layer = &m->model->layers[k];
 
         if (layer->n_weights == 0) continue;
-        source[k] = nth_of_class(file, tmb__layer_stem(layer->kind), seen[layer->kind]++);
-        if (source[k] < 0) {
+        m->source[k] = nth_of_class(m->file, tmb__layer_stem(layer->kind), seen[layer->kind]++);
+        if (m->source[k] < 0) {
             return tmb__fail(TMB_EMODEL, "%s: layer \"%s\": the file has %d layers of class %s",
-                    tmb__printable(file->what), tmb__printable(layer->name), seen[layer->kind] - 1,
-                    tmb__layer_class(layer->kind));
+                    tmb__printable(m->file->what), tmb__printable(layer->name),
+                    seen[layer->kind] - 1, tmb__layer_class(layer->kind));
         }
         matched++;
     }
-    *unused = file->n_layers - matched;
-    return *unused == 0 || prefix ? 0 : fail_counts(file, model);
+    *m->unused = m->file->n_layers - matched;
+    return *m->unused == 0 || m->prefix ? 0 : fail_counts(m->file, m->model);
 }
 
 /* PITFALL: the loader that came with the 2016 file stopped where the net ended, which is how people load
  * the convolutions of vgg16_weights.h5 without its classifier. */
-static int match_order(
-        const tmb__keras_file *file, const tmb_model *model, bool prefix, int *source, int *unused)
+static int match_order(const matching *m)
 {
-    const bool more = prefix || file->layout == TMB__KERAS_2016;
-    const int n = count_weighted(model);
+    const bool more = m->prefix || m->file->layout == TMB__KERAS_2016;
+    const int n = count_weighted(m->model);
     int i = 0;
 
-    if (file->n_layers < n || (file->n_layers > n && !more)) return fail_counts(file, model);
-    for (int k = 0; k < model->n_layers; k++) {
-        if (model->layers[k].n_weights > 0) source[k] = i++;
+    if (m->file->n_layers < n || (m->file->n_layers > n && !more))
+        return fail_counts(m->file, m->model);
+    for (int o = 0; o < m->model->n_layers; o++) {
+        if (m->model->layers[m->order[o]].n_weights > 0) m->source[m->order[o]] = i++;
     }
-    *unused = file->n_layers - n;
+    *m->unused = m->file->n_layers - n;
     return 0;
 }
 
@@ -152,19 +162,71 @@ static int check_counts(const tmb__keras_file *file, const tmb_model *model, con
     return 0;
 }
 
-int tmb__keras_match(const tmb__keras_file *file, const tmb_model *model, const tmb_load_opts *opts,
-        int *source, int *unused)
+static bool in_group(const tmb__keras_layer *layer, const char *group)
 {
+    return strlen(group) == layer->group_length &&
+            memcmp(group, layer->group, layer->group_length) == 0;
+}
+
+/* The file's layer at a place, -1: none. A group of one layer may have the group's name alone. */
+static int find_place(const tmb__keras_file *file, const tmb__keras_place *place)
+{
+    int in = 0, last = -1;
+
+    for (int i = 0; i < file->n_layers; i++) {
+        const tmb__keras_layer *layer = &file->layers[i];
+
+        if (file->layout == TMB__KERAS_3) {
+            if (place->container && in_group(layer, place->container)) return i;
+        } else if (in_group(layer, place->group)) {
+            if (strcmp(layer->name, place->name) == 0) return i;
+            in++;
+            last = i;
+        }
+    }
+    return in == 1 ? last : -1;
+}
+
+/* True if each layer's place is there, and the file has no other layers. */
+static bool match_places(const tmb__keras_file *file, const tmb_model *model,
+        const tmb__keras_place *places, int *source)
+{
+    for (int k = 0; k < model->n_layers; k++) {
+        if (model->layers[k].n_weights == 0) continue;
+        source[k] = find_place(file, &places[k]);
+        if (source[k] < 0) return false;
+        for (int i = 0; i < k; i++) {
+            if (source[i] == source[k]) return false;
+        }
+    }
+    return count_weighted(model) == file->n_layers;
+}
+
+static int match(const matching *m, const tmb__keras_place *places)
+{
+    if (places && match_places(m->file, m->model, places, m->source)) return 0;
+    for (int k = 0; k < m->model->n_layers; k++)
+        m->source[k] = -1;
+    return m->file->layout == TMB__KERAS_3 ? match_classes(m) : match_order(m);
+}
+
+int tmb__keras_match(const tmb__keras_file *file, const tmb_model *model,
+        const tmb__keras_place *places, const tmb_load_opts *opts, int *source, int *unused)
+{
+    int *order, status;
+
     *unused = 0;
     for (int k = 0; k < model->n_layers; k++)
         source[k] = -1;
-    if (opts->by_name)
-        TMB_TRY(match_names(file, model, source, unused));
-    else if (file->layout == TMB__KERAS_3)
-        TMB_TRY(match_classes(file, model, opts->prefix, source, unused));
-    else
-        TMB_TRY(match_order(file, model, opts->prefix, source, unused));
-    return check_counts(file, model, source);
+    order = tmb__calloc((size_t)model->n_layers, sizeof *order);
+    if (!order) return TMB_ENOMEM;
+    status = opts->by_name ? match_names(file, model, source, unused)
+                           : tmb__model_order(model, order);
+    if (status == 0 && !opts->by_name) {
+        status = match(&(matching){file, model, order, source, unused, opts->prefix}, places);
+    }
+    tmb__free(order);
+    return status < 0 ? status : check_counts(file, model, source);
 }
 
 /* ---- when a shape does not fit ---- */

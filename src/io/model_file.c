@@ -8,6 +8,7 @@
  * and whose tensors are "weight/<layer>/<name>", "golden/pixels", "golden/outputs", and in a
  * checkpoint "state/<name>". docs/formats.md has it in full. */
 #include "io/json_get.h"
+#include "io/keras_h5.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -193,9 +194,26 @@ int tmb__model_read(tmb_model **out, tmb__extra *extra, const char *path)
     return status;
 }
 
+/* What it is decides, not its name. PITFALL: an HDF5 file may begin with a block of the user's. */
 int tmb_model_open(tmb_model **out, const char *path)
 {
+    uint8_t head[64];
+    size_t n, blanks = 0;
+
     if (!out || !path) return tmb__fail(TMB_EINVAL, "%s is NULL", out ? "path" : "out");
+    *out = NULL;
+    if (tmb__file_exists(path) == 2) return tmb__keras_open(out, path, TMB__KERAS_FOLDER);
+    n = tmb__file_head(path, head, sizeof head);
+    while (blanks < n && strchr(" \t\r\n", head[blanks]) && head[blanks])
+        blanks++;
+    if (n >= 4 && memcmp(head, "PK\3\4", 4) == 0) {
+        return tmb__keras_open(out, path, TMB__KERAS_ZIP);
+    }
+    if ((n >= 4 && memcmp(head, "\x89HDF", 4) == 0) ||
+            (n && (tmb__ends_with(path, ".h5") || tmb__ends_with(path, ".hdf5")))) {
+        return tmb__keras_open(out, path, TMB__KERAS_H5);
+    }
+    if (blanks < n && head[blanks] == '{') return tmb__keras_open(out, path, TMB__KERAS_JSON);
     return tmb__model_read(out, NULL, path);
 }
 

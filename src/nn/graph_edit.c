@@ -83,23 +83,41 @@ static int rebuild(tmb_model *model, const place *places, int n)
     return 0;
 }
 
-int tmb__model_sort(tmb_model *model)
+/* `places` in Keras' order. */
+static int sort_places(const tmb_model *model, place *places)
 {
     const size_t n = (size_t)model->n_layers;
+    int *stack = tmb__calloc(n * TMB_LAYER_INPUTS + 1, sizeof *stack);
+
+    if (!stack) return TMB_ENOMEM;
+    measure(model, places, model->n_layers - 1);
+    walk(model, places, stack);
+    qsort(places, n, sizeof *places, compare_places);
+    tmb__free(stack);
+    return 0;
+}
+
+int tmb__model_order(const tmb_model *model, int *order)
+{
+    place *places = tmb__calloc((size_t)model->n_layers, sizeof *places);
+    int status = places ? sort_places(model, places) : TMB_ENOMEM;
+
+    for (int k = 0; k < model->n_layers && status == 0; k++)
+        order[k] = places[k].layer;
+    tmb__free(places);
+    return status;
+}
+
+int tmb__model_sort(tmb_model *model)
+{
     place *places;
-    int *stack, status;
+    int status;
 
     TMB_TRY(tmb__model_is_whole(model));
-    places = tmb__calloc(n, sizeof *places);
-    stack = tmb__calloc(n * TMB_LAYER_INPUTS + 1, sizeof *stack);
-    status = places && stack ? 0 : TMB_ENOMEM;
-    if (status == 0) {
-        measure(model, places, model->n_layers - 1);
-        walk(model, places, stack);
-        qsort(places, n, sizeof *places, compare_places);
-        status = rebuild(model, places, model->n_layers);
-    }
-    tmb__free(stack);
+    places = tmb__calloc((size_t)model->n_layers, sizeof *places);
+    if (!places) return TMB_ENOMEM;
+    status = sort_places(model, places);
+    if (status == 0) status = rebuild(model, places, model->n_layers);
     tmb__free(places);
     return status;
 }

@@ -61,7 +61,8 @@ struct tmb_model {
     int64_t n_weights;
     bool undrawn; /* a reader sets it: layers added get no initial weights, the file has them */
     int64_t most_weights; /* a reader's bound: layers that would give more are refused; 0: none */
-    tmb__failure failure; /* the first error among added layers */
+    tmb_dense_order file_rows; /* a reader's note on the weights that are still to come; 0: none */
+    tmb__failure failure;      /* the first error among added layers */
     char **classes;
     int n_classes;
     bool has_preprocess;
@@ -86,6 +87,8 @@ tmb_layer tmb__model_add(tmb_model *model, tmb__layer_kind kind, const tmb__laye
 /* Put the layers in the order in which Keras lists them; and leave away all that `layer` does not need,
  * so that its values are the output. Numbers of layers change. */
 int tmb__model_sort(tmb_model *model);
+/* That order alone: numbers from 0, n_layers of them. */
+int tmb__model_order(const tmb_model *model, int *order);
 int tmb__model_cut(tmb_model *model, tmb_layer layer);
 /* Weights were changed from outside: programs must be told before their next run. */
 void tmb__model_touch(tmb_model *model);

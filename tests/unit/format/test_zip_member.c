@@ -65,3 +65,18 @@ TEST(zip_member_failing_calls)
         assert_int_equal(status, TMB_ENOMEM);
     }
 }
+
+TEST(zip_member_limits)
+{
+    tmb__zip_want wants[] = {
+            {.name = "a.npy"}, {.name = "b.npy", .optional = true}, {.name = "a.npy", .limit = 9}};
+
+    write_archive(test_temp("a.keras"));
+    assert_ok(tmb__zip_members(wants, 2, test_temp("a.keras")));
+    assert_non_null(wants[0].bytes.data);
+    assert_null(wants[1].bytes.data);
+    tmb__free(wants[0].bytes.data);
+    assert_status(tmb__zip_members(wants, 3, test_temp("a.keras")), TMB_EMODEL);
+    assert_message("member \"a.npy\" declares 140 bytes");
+    assert_null(wants[0].bytes.data);
+}

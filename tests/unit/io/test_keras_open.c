@@ -1,0 +1,221 @@
+/* test_keras_open.c - whole models of Keras into nets: every age of config, answers as Keras'
+ *
+ * tests/golden/keras_models was written by scripts/golden/keras_models.py. */
+#include "golden.h"
+#include "io/io.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static tmb_model *open_golden(const char *file)
+{
+    tmb_model *net;
+    char path[64];
+    int status;
+
+    snprintf(path, sizeof path, "keras_models/%s", file);
+    status = tmb_model_open(&net, test_golden(path));
+    if (status == TMB_EUNSUPPORTED) SKIP("built without HDF5");
+    assert_ok(status);
+    return net;
+}
+
+/* Both compute in float32, in another order of sums. */
+static void require_answers(tmb_model *net, const char *which)
+{
+    int64_t n, n_x;
+    const float *y = golden_floats(&n, "keras_models.npz", "%s/y", which);
+    const float *x = golden_floats(&n_x, "keras_models.npz", "%s/x", which);
+    float scores[16];
+
+    assert_true(n <= 16 && n == 3 * tmb_model_outputs(net));
+    assert_ok(tmb_model_predict(net, x, 3, scores));
+    assert_floats_near(scores, y, n, 1e-5);
+}
+
+static void require_file(const char *file, const char *which)
+{
+    tmb_model *net = open_golden(file);
+
+    require_answers(net, which);
+    tmb_model_free(net);
+}
+
+TEST(keras_open_answers_as_keras_does)
+{
+    require_file("stack.keras", "stack");
+    require_file("stack.h5", "stack");
+    require_file("branch.keras", "branch");
+    require_file("branch.h5", "branch");
+}
+
+TEST(keras_open_models_in_models)
+{
+    tmb_model *net = open_golden("nested.keras");
+    tmb_layer_info info;
+
+    require_answers(net, "nested");
+    assert_true(tmb_model_find(net, "conv") > 0);
+    assert_true(tmb_model_find(net, "other_conv") > 0); /* three layers had that name */
+    assert_true(tmb_model_find(net, "conv_1") > 0);
+    assert_ok(tmb_model_layer(net, tmb_model_find(net, "conv"), &info));
+    assert_false(info.trainable);
+    tmb_model_free(net);
+    require_file("nested.h5", "nested");
+}
+
+TEST(keras_open_channels_first)
+{
+    require_file("first.keras", "first");
+    require_file("raw.h5", "raw");
+}
+
+TEST(keras_open_old_spellings)
+{
+    tmb_model *net = open_golden("keras1.h5");
+    tmb_model *other = open_golden("keras1.json");
+
+    require_answers(net, "keras1");
+    assert_int_equal(net->n_weights, other->n_weights);
+    assert_ok(tmb_model_load_weights(other, test_golden("keras_models/keras1.h5")));
+    require_answers(other, "keras1");
+    tmb_model_free(other);
+    tmb_model_free(net);
+    net = open_golden("keras2.json");
+    assert_ok(tmb_model_load_weights(net, test_golden("keras_models/branch.h5")));
+    require_answers(net, "branch");
+    assert_ok(tmb_model_init(net, 1));
+    assert_ok(tmb_model_load_weights(net, test_golden("keras_models/branch.weights.h5")));
+    require_answers(net, "branch");
+    tmb_model_free(net);
+}
+
+/* The archive taken apart, as it may lie in a folder. */
+TEST(keras_open_folder)
+{
+    tmb__zip_want wants[] = {
+            {.name = "config.json"}, {.name = "metadata.json"}, {.name = "model.weights.h5"}};
+    tmb_model *net;
+    int status;
+
+    assert_ok(tmb__zip_members(wants, 3, test_golden("keras_models/stack.keras")));
+    assert_ok(tmb__folder_make(test_temp("unpacked")));
+    for (int i = 0; i < 3; i++) {
+        char path[64];
+
+        snprintf(path, sizeof path, "unpacked/%s", wants[i].name);
+        test_write(test_temp(path), wants[i].bytes.data, wants[i].bytes.size);
+        tmb__free(wants[i].bytes.data);
+    }
+    status = tmb_model_open(&net, test_temp("unpacked"));
+    if (status == TMB_EUNSUPPORTED) SKIP("built without HDF5");
+    assert_ok(status);
+    require_answers(net, "stack");
+    tmb_model_free(net);
+    assert_status(tmb_model_open(&net, test_golden("keras")), TMB_EMODEL);
+    assert_message("a folder, expected a regular file");
+}
+
+/* ---- configs by hand ---- */
+
+static int open_text(tmb_model **net, const char *text)
+{
+    test_write(test_temp("a.json"), text, strlen(text));
+    return tmb_model_open(net, test_temp("a.json"));
+}
+
+#define INPUT(shape)                                                                               \
+    "{\"class_name\":\"InputLayer\",\"config\":{\"name\":\"i\",\"batch_shape\":" shape "}}"
+#define STACK(layers)                                                                              \
+    "{\"class_name\":\"Sequential\",\"config\":{\"name\":\"s\",\"layers\":[" INPUT(                \
+            "[null,8,6,3]") "," layers "]}}"
+#define LAYER(kind, options) "{\"class_name\":\"" kind "\",\"config\":{\"name\":\"a\"" options "}}"
+
+static void require_refused(const char *text, const char *message)
+{
+    tmb_model *net;
+
+    assert_status(open_text(&net, text), TMB_EMODEL);
+    assert_null(net);
+    assert_message(message);
+}
+
+TEST(keras_open_refuses_what_it_cannot_do)
+{
+    require_refused(STACK(LAYER("Lambda", "")), "layer \"a\" (Lambda): it holds code");
+    assert_non_null(strstr(tmb_errhint(), "Rescaling"));
+    require_refused(STACK(LAYER("LSTM", "")), "(LSTM): this class is not supported");
+    require_refused(STACK(LAYER("Conv2D", ",\"filters\":2,\"kernel_size\":[3,3],\"magic\":1")),
+            "layer \"a\" (Conv2D): option \"magic\" is not known");
+    require_refused(STACK(LAYER("GlobalAveragePooling2D", ",\"keepdims\":true")), "\"keepdims\"");
+    require_refused(STACK(LAYER("BatchNormalization", ",\"axis\":1")),
+            "axis is 1, only the axis of the channels (3)");
+    require_refused(STACK(LAYER("BatchNormalization", ",\"mode\":2")), "\"mode\"");
+    require_refused(STACK(LAYER("ReLU", ",\"max_value\":3.0")), "max_value");
+    require_refused("{\"class_name\":\"Own\",\"config\":{}}", "config is of a \"Own\"");
+    require_refused("{\"class_name\":\"Sequential\",\"config\":[" INPUT("[null,null,null,3]") "]}",
+            "open size");
+    require_refused("{\"class_name\":\"Sequential\",\"config\":[" INPUT("[null,5]") "]}", "2 axes");
+    require_refused("{\"class_name\":\"Sequential\",\"config\":[]}", "without layers");
+    require_refused("{\"class_name\":\"Sequential\",\"config\":[{\"class_name\":\"Dense\","
+                    "\"registered_name\":"
+                    "\"my>Dense\",\"config\":{\"name\":\"a\",\"batch_input_shape\":[null,4,4,1],"
+                    "\"units\":2}}]}",
+            "my>Dense");
+    require_refused("{\"a\":1,\"a\":2}", "duplicate");
+}
+
+/* Channels first, where that would change what a layer means. */
+TEST(keras_open_refuses_other_axes)
+{
+#define FIRST(layers)                                                                              \
+    "{\"class_name\":\"Sequential\",\"config\":[" INPUT("[null,3,8,6]") "," LAYER(                 \
+            "MaxPooling2D", ",\"data_format\":\"channels_first\"") "," layers "]}"
+    require_refused(FIRST(LAYER("Dense", ",\"units\":2")), "it reads the last axis");
+    require_refused(FIRST(LAYER("Reshape", ",\"target_shape\":[6,6]")), "in their order");
+    require_refused(FIRST(LAYER("Activation", ",\"activation\":\"softmax\"")), "the last axis");
+    require_refused(FIRST(LAYER("BatchNormalization", ",\"axis\":-1")), "axis is 3, only the axis");
+    require_refused(FIRST(LAYER("AveragePooling2D", ",\"data_format\":\"channels_last\"")),
+            "its channels are last, those of other layers are not");
+}
+
+/* Keras 1's Merge, options left at their defaults, values of many forms. */
+TEST(keras_open_functional_by_hand)
+{
+    static const char text[] =
+            "{\"class_name\":\"Model\",\"config\":{\"name\":\"m\",\"layers\":["
+            "{\"class_name\":\"InputLayer\",\"name\":\"i\",\"inbound_nodes\":[],\"config\":{"
+            "\"name\":"
+            "\"i\",\"batch_input_shape\":[null,4,4,2],\"input_dtype\":\"float32\"}},"
+            "{\"class_name\":\"Convolution2D\",\"name\":\"a/b\",\"inbound_nodes\":[[[\"i\",0,0]]],"
+            "\"config\":{\"name\":\"a/"
+            "b\",\"nb_filter\":3,\"nb_row\":1,\"nb_col\":1,\"bias\":false}},"
+            "{\"class_name\":\"Merge\",\"name\":\"m\",\"inbound_nodes\":[[[\"a/"
+            "b\",0,0],[\"i\",0,0]]],"
+            "\"config\":{\"name\":\"m\",\"mode\":\"concat\",\"concat_axis\":3,\"arguments\":{}}},"
+            "{\"class_name\":\"Flatten\",\"name\":\"f\",\"inbound_nodes\":[[[\"m\",0,0]]],"
+            "\"config\":{\"name\":\"f\"}}],"
+            "\"input_layers\":[[\"i\",0,0]],\"output_layers\":[[\"f\",0,0]]}}";
+    tmb_model *net;
+
+    assert_ok(open_text(&net, text));
+    assert_int_equal(tmb_model_layers(net), 4);
+    assert_int_equal(tmb_model_outputs(net), 4 * 4 * 5);
+    assert_string_equal(net->layers[1].name, "a_b");
+    assert_true(net->layers[1].config.no_bias);
+    tmb_model_free(net);
+}
+
+TEST(keras_open_limits)
+{
+    tmb_model *net;
+
+    assert_status(tmb_model_open(&net, test_golden("keras/legacy.h5")), TMB_EMODEL);
+    assert_message("weights alone");
+    assert_status(tmb_model_open(&net, test_golden("keras_models.npz")), TMB_EMODEL);
+    assert_message("\"config.json\": it is not there");
+    require_refused(
+            STACK(LAYER("Dense", ",\"units\":65535") "," LAYER("Dense", ",\"units\":65535")),
+            "has more than 268435456 elements");
+}
