@@ -109,8 +109,9 @@ typedef struct tmb_pool2d_opts {
 TMB_API tmb_layer tmb_model_add_maxpool2d(tmb_model *model, const tmb_pool2d_opts *opts);
 TMB_API tmb_layer tmb_model_add_avgpool2d(tmb_model *model, const tmb_pool2d_opts *opts);
 
-/* Layers without options of their own: flatten, both global poolings. */
+/* Layers with few options: flatten, both global poolings. */
 typedef struct tmb_plain_opts {
+    bool keepdims; /* of the poolings: (1, 1, channels) instead of (channels) */
     const char *name;
     tmb_layer from;
 } tmb_plain_opts;
@@ -121,13 +122,29 @@ TMB_API tmb_layer tmb_model_add_flatten(tmb_model *model, const tmb_plain_opts *
 typedef struct tmb_activation_opts {
     tmb_activation activation; /* required */
     float alpha;
+    bool layer; /* Keras' own layer of it: ReLU, LeakyReLU (alpha 0: 0.3), ELU, Softmax */
+    /* The layer ReLU: x up to max_value (0: no limit) above threshold, below it
+     * negative_slope (x - threshold). */
+    float max_value, negative_slope, threshold;
     const char *name;
     tmb_layer from;
 } tmb_activation_opts;
 TMB_API tmb_layer tmb_model_add_activation(tmb_model *model, const tmb_activation_opts *opts);
 
+/* y = x above 0, alpha x below, with learned alpha. */
+typedef struct tmb_prelu_opts {
+    int shared_axes[4]; /* axes, from 1, along which there is one alpha; ends at the first 0 */
+    tmb_init init;      /* 0: zeros */
+    float l1, l2;       /* penalties on alpha */
+    bool frozen;
+    const char *name;
+    tmb_layer from;
+} tmb_prelu_opts;
+TMB_API tmb_layer tmb_model_add_prelu(tmb_model *model, const tmb_prelu_opts *opts);
+
 typedef struct tmb_dropout_opts {
-    float rate; /* share set to zero while training, 0..1 */
+    float rate;      /* while training: share set to zero, 0..1; of GAUSSIAN, the deviation */
+    tmb_noise noise; /* Dropout, SpatialDropout2D, GaussianDropout, GaussianNoise */
     const char *name;
     tmb_layer from;
 } tmb_dropout_opts;
@@ -143,12 +160,32 @@ typedef struct tmb_batchnorm_opts {
 } tmb_batchnorm_opts;
 TMB_API tmb_layer tmb_model_add_batchnorm(tmb_model *model, const tmb_batchnorm_opts *opts);
 
+/* Each pixel's channels are brought to mean 0 and variance 1, then scaled and shifted. */
+typedef struct tmb_layernorm_opts {
+    float epsilon; /* 0: 0.001 */
+    bool no_scale, no_center;
+    bool frozen;
+    const char *name;
+    tmb_layer from;
+} tmb_layernorm_opts;
+TMB_API tmb_layer tmb_model_add_layernorm(tmb_model *model, const tmb_layernorm_opts *opts);
+
 typedef struct tmb_zeropad2d_opts {
     int top, bottom, left, right;
     const char *name;
     tmb_layer from;
 } tmb_zeropad2d_opts;
 TMB_API tmb_layer tmb_model_add_zeropad2d(tmb_model *model, const tmb_zeropad2d_opts *opts);
+/* The reverse: so many rows and columns are cut off. */
+TMB_API tmb_layer tmb_model_add_cropping2d(tmb_model *model, const tmb_zeropad2d_opts *opts);
+
+typedef struct tmb_upsampling2d_opts {
+    int size[2];   /* rows, columns: how many times as many; 0: 2 */
+    bool bilinear; /* between the pixels; else each is repeated */
+    const char *name;
+    tmb_layer from;
+} tmb_upsampling2d_opts;
+TMB_API tmb_layer tmb_model_add_upsampling2d(tmb_model *model, const tmb_upsampling2d_opts *opts);
 
 typedef struct tmb_merge_opts {
     tmb_layer from[TMB_LAYER_INPUTS]; /* two or more; ends at the first 0 */
@@ -157,6 +194,9 @@ typedef struct tmb_merge_opts {
 } tmb_merge_opts;
 TMB_API tmb_layer tmb_model_add_add(tmb_model *model, const tmb_merge_opts *opts);
 TMB_API tmb_layer tmb_model_add_concatenate(tmb_model *model, const tmb_merge_opts *opts);
+/* Element by element, of equal shapes; a factor may also be (1, 1, channels). */
+TMB_API tmb_layer tmb_model_add_merge(
+        tmb_model *model, tmb_merge merge, const tmb_merge_opts *opts);
 
 typedef struct tmb_reshape_opts {
     int shape[4]; /* without the batch; ends at the first 0; one -1 is worked out */
@@ -164,6 +204,13 @@ typedef struct tmb_reshape_opts {
     tmb_layer from;
 } tmb_reshape_opts;
 TMB_API tmb_layer tmb_model_add_reshape(tmb_model *model, const tmb_reshape_opts *opts);
+
+typedef struct tmb_permute_opts {
+    int dims[4]; /* the axes, from 1, in their new order: {2, 1, 3} swaps height and width */
+    const char *name;
+    tmb_layer from;
+} tmb_permute_opts;
+TMB_API tmb_layer tmb_model_add_permute(tmb_model *model, const tmb_permute_opts *opts);
 
 typedef struct tmb_rescaling_opts {
     float scale, offset; /* x * scale + offset */
@@ -240,11 +287,22 @@ TMB_API int tmb_model_outputs(const tmb_model *model);
 #define tmb_global_maxpool2d(m) tmb_model_add_global_maxpool2d((m), NULL)
 #define tmb_flatten(m)          tmb_model_add_flatten((m), NULL)
 #define tmb_activate(m, ...)    tmb_model_add_activation((m), &(tmb_activation_opts){__VA_ARGS__})
+#define tmb_prelu(m, ...)       tmb_model_add_prelu((m), &(tmb_prelu_opts){__VA_ARGS__})
 #define tmb_dropout(m, ...)     tmb_model_add_dropout((m), &(tmb_dropout_opts){__VA_ARGS__})
 #define tmb_batchnorm(m, ...)   tmb_model_add_batchnorm((m), &(tmb_batchnorm_opts){__VA_ARGS__})
+#define tmb_layernorm(m, ...)   tmb_model_add_layernorm((m), &(tmb_layernorm_opts){__VA_ARGS__})
 #define tmb_zeropad2d(m, ...)   tmb_model_add_zeropad2d((m), &(tmb_zeropad2d_opts){__VA_ARGS__})
+#define tmb_cropping2d(m, ...)  tmb_model_add_cropping2d((m), &(tmb_zeropad2d_opts){__VA_ARGS__})
+#define tmb_upsampling2d(m, ...)                                                                   \
+    tmb_model_add_upsampling2d((m), &(tmb_upsampling2d_opts){__VA_ARGS__})
 #define tmb_add(m, ...)         tmb_model_add_add((m), &(tmb_merge_opts){__VA_ARGS__})
 #define tmb_concatenate(m, ...) tmb_model_add_concatenate((m), &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_multiply(m, ...)    tmb_model_add_merge((m), TMB_MULTIPLY, &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_average(m, ...)     tmb_model_add_merge((m), TMB_AVERAGE, &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_maximum(m, ...)     tmb_model_add_merge((m), TMB_MAXIMUM, &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_minimum(m, ...)     tmb_model_add_merge((m), TMB_MINIMUM, &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_subtract(m, ...)    tmb_model_add_merge((m), TMB_SUBTRACT, &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_permute(m, ...)     tmb_model_add_permute((m), &(tmb_permute_opts){__VA_ARGS__})
 #define tmb_reshape(m, ...)     tmb_model_add_reshape((m), &(tmb_reshape_opts){__VA_ARGS__})
 #define tmb_rescaling(m, ...)   tmb_model_add_rescaling((m), &(tmb_rescaling_opts){__VA_ARGS__})
 #endif

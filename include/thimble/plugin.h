@@ -49,12 +49,17 @@ typedef struct tmb_attr {
     int pad[4];                            /* top, left, bottom, right */
     int groups;                            /* CONV: input and output channels fall into this many */
     bool max;                /* POOL, GLOBAL_POOL: maximum; else mean of real pixels */
-    tmb_activation act;      /* CONV, DENSE, BN, BN_INFER, ADD: of y; ACT: itself */
-    float alpha;             /* of act */
-    float eps, momentum;     /* BN; RMSPROP, ADAM: eps */
-    float rate;              /* DROPOUT: share set to zero */
+    tmb_activation act;      /* CONV, DENSE, BN, BN_INFER, ADD: of y; ACT, SOFTMAX: itself */
+    float alpha;             /* of act; PRELU: slope where there is no tensor of them */
+    float threshold, most;   /* PRELU: where the slope ends; upper limit of y, 0: none */
+    float eps, momentum;     /* BN; LN, RMSPROP, ADAM: eps */
+    tmb_noise noise;         /* DROPOUT */
+    float rate;              /* DROPOUT: share set to zero; deviation of the noise added */
     uint32_t id;             /* DROPOUT: distinguishes layers in the random stream */
     float scale, offset;     /* SCALE: y = x * scale + offset */
+    tmb_merge merge;         /* MERGE: MULTIPLY, MAXIMUM or MINIMUM */
+    int axes[4];             /* PERMUTE: axis i + 1 of y is axis axes[i] of x; 0 is the batch */
+    bool bilinear;           /* UPSAMPLE: between pixels; else each is repeated */
     tmb_loss loss;           /* LOSS */
     bool logits;             /* LOSS: z comes before sigmoid / softmax */
     float smoothing;         /* LOSS: label smoothing */

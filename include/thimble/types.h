@@ -1,4 +1,4 @@
-/* types.h - the names of activations and losses, shared by nets and backends */
+/* types.h - the names of activations, losses and the like, shared by nets and backends */
 #ifndef THIMBLE_TYPES_H
 #define THIMBLE_TYPES_H
 
@@ -15,10 +15,34 @@ typedef enum tmb_activation {
     TMB_SIGMOID,
     TMB_TANH,
     TMB_SOFTPLUS,
-    TMB_GELU,   /* exact, through erf */
-    TMB_SWISH,  /* x sigmoid(x), also called silu */
-    TMB_SOFTMAX /* over the last axis */
+    TMB_GELU,         /* exact, through erf */
+    TMB_SWISH,        /* x sigmoid(x), also called silu */
+    TMB_HARD_SIGMOID, /* x / 6 + 0.5 within 0 .. 1, as Keras 3 has it */
+    TMB_SOFTSIGN,
+    TMB_EXPONENTIAL,
+    TMB_GELU_TANH,  /* gelu's approximation through tanh */
+    TMB_HARD_SWISH, /* x hard_sigmoid(x), also called hard_silu */
+    TMB_MISH,
+    TMB_SOFTMAX, /* over the last axis, as is its logarithm */
+    TMB_LOG_SOFTMAX
 } tmb_activation;
+
+/* How layers of one shape become one, element by element. */
+typedef enum tmb_merge {
+    TMB_MULTIPLY = 1,
+    TMB_AVERAGE,
+    TMB_MAXIMUM,
+    TMB_MINIMUM,
+    TMB_SUBTRACT /* the second from the first */
+} tmb_merge;
+
+/* What dropout does to values while training. */
+typedef enum tmb_noise {
+    TMB_NOISE_DROP = 0,      /* a share of them becomes 0 */
+    TMB_NOISE_DROP_CHANNELS, /* a share of the channels, each for a whole sample */
+    TMB_NOISE_GAUSSIAN_FACTOR,
+    TMB_NOISE_GAUSSIAN /* added */
+} tmb_noise;
 
 typedef enum tmb_loss {
     TMB_BINARY_CROSSENTROPY = 1,

@@ -8,10 +8,17 @@ import numpy as np
 
 from golden_io import normal, quiet_keras, save
 
-layers = quiet_keras("float64").layers
+keras = quiet_keras("float64")
+layers, activations = keras.layers, keras.activations
 import tensorflow as tf
 
 ACTIVATIONS = ("relu relu6 sigmoid softmax tanh linear elu selu softplus leaky_relu gelu silu").split()
+MORE_ACTIVATIONS = "hard_sigmoid softsign exponential hard_silu mish log_softmax".split()
+
+
+def gelu_tanh(x):
+    return activations.gelu(x, approximate=True)
+
 
 # name, layer, input shapes
 CASES = [
@@ -47,7 +54,46 @@ CASES = [
     ("reshape", layers.Reshape((4, 9, 2)), [(2, 6, 6, 2)]),
     ("rescaling", layers.Rescaling(1 / 127.5, offset=-1.0), [(2, 5, 6, 3)]),
     ("flatten", layers.Flatten(), [(2, 5, 3, 4)]),
-] + [("act_" + name, layers.Activation(name), [(3, 8)]) for name in ACTIVATIONS]
+] + [("act_" + name, layers.Activation(name), [(3, 8)]) for name in ACTIVATIONS] + [
+    ("conv_same_even", layers.Conv2D(3, (2, 4), padding="same"), [(2, 7, 6, 2)]),
+    ("conv_same_even_stride3", layers.Conv2D(3, 4, strides=3, padding="same"), [(2, 8, 7, 2)]),
+    ("conv_dilated_valid", layers.Conv2D(3, (3, 2), dilation_rate=(2, 3)), [(2, 8, 7, 2)]),
+    ("conv_groups_stride2", layers.Conv2D(6, 3, strides=2, groups=3), [(2, 7, 8, 6)]),
+    ("depthwise_dilated_mult3", layers.DepthwiseConv2D((3, 2), dilation_rate=2, depth_multiplier=3, padding="same"),
+     [(2, 6, 7, 2)]),
+    ("separable_stride2_relu", layers.SeparableConv2D(4, (2, 3), strides=2, padding="same", activation="relu"),
+     [(2, 7, 6, 3)]),
+    ("maxpool_2x3_s1_same", layers.MaxPooling2D((2, 3), 1, padding="same"), [(2, 5, 6, 3)]),
+    ("maxpool_3x2_s3", layers.MaxPooling2D((3, 2), (3, 1)), [(2, 8, 6, 3)]),
+    ("avgpool_4x2_s3_same", layers.AveragePooling2D((4, 2), 3, padding="same"), [(2, 7, 8, 3)]),
+    ("avgpool_2x3_s1_same", layers.AveragePooling2D((2, 3), 1, padding="same"), [(2, 5, 6, 3)]),
+    ("global_avg_keepdims", layers.GlobalAveragePooling2D(keepdims=True), [(3, 5, 6, 4)]),
+    ("global_max_keepdims", layers.GlobalMaxPooling2D(keepdims=True), [(3, 5, 6, 4)]),
+    ("cropping", layers.Cropping2D(((1, 2), (0, 3))), [(2, 6, 7, 3)]),
+    ("layernorm", layers.LayerNormalization(), [(2, 4, 5, 6)]),
+    ("layernorm_flat", layers.LayerNormalization(epsilon=1e-6, scale=False), [(3, 9)]),
+    ("permute", layers.Permute((3, 1, 2)), [(2, 4, 3, 5)]),
+    ("upsampling", layers.UpSampling2D((2, 3)), [(2, 4, 3, 3)]),
+    ("upsampling_bilinear", layers.UpSampling2D((3, 2), interpolation="bilinear"), [(2, 4, 5, 3)]),
+    ("multiply", layers.Multiply(), [(2, 5, 6, 3)] * 2),
+    ("average", layers.Average(), [(2, 5, 6, 3)] * 2),
+    ("maximum", layers.Maximum(), [(2, 5, 6, 3)] * 2),
+    ("minimum", layers.Minimum(), [(2, 5, 6, 3)] * 2),
+    ("subtract", layers.Subtract(), [(2, 5, 6, 3)] * 2),
+    ("relu", layers.ReLU(), [(3, 8)]),
+    ("relu_max6", layers.ReLU(6), [(3, 8)]),
+    ("relu_slope", layers.ReLU(negative_slope=0.1), [(3, 8)]),
+    ("relu_max", layers.ReLU(max_value=1.5, negative_slope=0.2, threshold=0.5), [(3, 8)]),
+    ("relu_threshold", layers.ReLU(threshold=0.7), [(3, 8)]),
+    ("leaky_relu", layers.LeakyReLU(), [(3, 8)]),
+    ("elu", layers.ELU(0.5), [(3, 8)]),
+    ("softmax", layers.Softmax(), [(3, 8)]),
+    ("prelu", layers.PReLU(), [(2, 3, 4, 5)]),
+    ("prelu_shared", layers.PReLU(shared_axes=[1, 2]), [(2, 3, 4, 5)]),
+    ("prelu_flat", layers.PReLU(shared_axes=[1]), [(3, 8)]),
+] + [("act_" + name, layers.Activation(name), [(3, 8)]) for name in MORE_ACTIVATIONS] + [
+    ("act_gelu_tanh", layers.Activation(gelu_tanh), [(3, 8)]),
+]
 
 
 def wide(array):
@@ -66,7 +112,7 @@ def set_weights(layer, rng):
 
 def run(name, layer, shapes, rng):
     keys = ["x"] if len(shapes) == 1 else ["x%d" % i for i in range(len(shapes))]
-    scale = np.float32(3 if name.startswith("act_") else 1)
+    scale = np.float32(3 if name.startswith(("act_", "relu_")) else 1)
     values = [normal(rng, *shape) * scale for shape in shapes]
     if name == "rescaling":
         values = [np.float32(rng.integers(0, 256, shapes[0]))]

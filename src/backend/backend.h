@@ -9,6 +9,9 @@
 const char *tmb__op_name(int kind);
 const char *tmb__op_signature(int kind, bool outputs); /* "x w [b]"; "" for a wrong kind */
 
+/* Its gradient follows from x only, not from y. */
+bool tmb__act_needs_x(tmb_activation act);
+
 /* An op with no tensors (-1 everywhere) and neutral attributes: strides, dilations, groups 1. */
 tmb_op tmb__op_init(tmb_op_kind kind, const char *name);
 

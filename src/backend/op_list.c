@@ -47,6 +47,12 @@ int tmb__op_slots(tmb__op_slot out[TMB_OP_INPUTS], int kind, bool outputs)
     return n;
 }
 
+bool tmb__act_needs_x(tmb_activation act)
+{
+    return act == TMB_GELU || act == TMB_SWISH || act == TMB_GELU_TANH || act == TMB_HARD_SWISH ||
+            act == TMB_MISH;
+}
+
 tmb_op tmb__op_init(tmb_op_kind kind, const char *name)
 {
     tmb_op op = {.kind = kind, .name = name};

@@ -24,20 +24,29 @@ static const struct {
         [TMB_OP_DENSE_BWD_WEIGHTS] = {"*i *o", "io o"},
         [TMB_OP_ACT] = {"*", "*"},
         [TMB_OP_ACT_BWD] = {"* * *", "*"},
+        [TMB_OP_PRELU] = {"* @", "*"},
+        [TMB_OP_PRELU_BWD] = {"* * @", "* @"},
         [TMB_OP_SOFTMAX] = {"*c", "*c"},
         [TMB_OP_SOFTMAX_BWD] = {"*c *c", "*c"},
         [TMB_OP_BN] = {"*c c c c c", "*c c c"},
         [TMB_OP_BN_BWD] = {"*c *c c c c", "*c c c"},
         [TMB_OP_BN_INFER] = {"*c c c c c", "*c"},
         [TMB_OP_BN_INFER_BWD] = {"*c *c c c c", "*c c c"},
+        [TMB_OP_LN] = {"*c c c", "*c"},
+        [TMB_OP_LN_BWD] = {"*c *c c", "*c c c"},
         [TMB_OP_DROPOUT] = {"*", "*"},
         [TMB_OP_DROPOUT_BWD] = {"*", "*"},
         [TMB_OP_PAD] = {"nhwc", "nrsc"},
         [TMB_OP_PAD_BWD] = {"nrsc", "nhwc"},
         [TMB_OP_ADD] = {"* * * *", "*"},
+        [TMB_OP_MERGE] = {"* @", "*"},
+        [TMB_OP_MERGE_BWD] = {"* * @", "* @"},
         [TMB_OP_CONCAT] = {"*a *b *c *d *e *f *g *h", "*z"},
         [TMB_OP_CONCAT_BWD] = {"*z", "*a *b *c *d *e *f *g *h"},
         [TMB_OP_RESHAPE] = {"@", "@"},
+        [TMB_OP_PERMUTE] = {"@", "@"},
+        [TMB_OP_UPSAMPLE] = {"nhwc", "nrsc"},
+        [TMB_OP_UPSAMPLE_BWD] = {"nrsc", "nhwc"},
         [TMB_OP_SCALE] = {"*", "*"},
         [TMB_OP_LOSS] = {"nk nt n@", "n nk"},
         [TMB_OP_PENALTY] = {"* *", "1"},
@@ -233,9 +242,84 @@ static int check_act(const match *m)
         return fail_op(m, "softmax is an op of its own, no activation");
     if ((a->act == TMB_LEAKY_RELU || a->act == TMB_ELU) && !(a->alpha >= 0))
         return fail_op(m, "alpha is negative");
-    if (m->op->kind == TMB_OP_ACT_BWD && (a->act == TMB_GELU || a->act == TMB_SWISH) &&
-            m->op->in[2] < 0)
-        return fail_op(m, "the gradient of gelu and swish needs x");
+    if (m->op->kind == TMB_OP_ACT_BWD && tmb__act_needs_x(a->act) && m->op->in[2] < 0)
+        return fail_op(m, "the gradient of this activation needs x");
+    return 0;
+}
+
+/* `small` is as `large` but for axes of size 1 after the first `skip`; skip 1: both are batched. */
+static bool spreads(const match *m, int small, int large, int skip)
+{
+    const tmb_tensor *s = &m->list->tensors[small], *l = &m->list->tensors[large];
+    bool fits = s->rank + (1 - skip) == l->rank && s->batched == (skip == 1) && l->batched;
+
+    for (int i = skip; fits && i < s->rank; i++)
+        fits = s->dim[i] == 1 || s->dim[i] == l->dim[i + (1 - skip)];
+    return fits;
+}
+
+static int check_prelu(const match *m)
+{
+    const bool back = m->op->kind == TMB_OP_PRELU_BWD;
+    const int x = m->op->in[0], alpha = m->op->in[back ? 2 : 1], dalpha = back ? m->op->out[1] : -1;
+
+    if (!m->list->tensors[x].batched) return fail_op(m, "x has no row for each sample");
+    if ((alpha >= 0 && !spreads(m, alpha, x, 0)) || (dalpha >= 0 && !spreads(m, dalpha, x, 0)))
+        return fail_op(m, "alpha must have the axes of a sample, or 1 in their place");
+    if (dalpha >= 0 && alpha < 0) return fail_op(m, "dalpha needs alpha");
+    return 0;
+}
+
+/* b is as a, or (n, 1, .., c), one factor for all of a channel. */
+static int check_merge(const match *m)
+{
+    const bool back = m->op->kind == TMB_OP_MERGE_BWD;
+    const int a = m->op->in[back], b = m->op->in[back + 1], db = back ? m->op->out[1] : -1;
+    const tmb_merge merge = m->op->attr.merge;
+
+    if (merge != TMB_MULTIPLY && merge != TMB_MAXIMUM && merge != TMB_MINIMUM)
+        return fail_op(m, "merge must be a product, a maximum or a minimum");
+    if (!spreads(m, b, a, 1) || (db >= 0 && !spreads(m, db, a, 1)))
+        return fail_op(m, "b must have the axes of a, or 1 in their place");
+    return 0;
+}
+
+static int check_permute(const match *m)
+{
+    const tmb_tensor *x = &m->list->tensors[m->op->in[0]], *y = &m->list->tensors[m->op->out[0]];
+    const int *axes = m->op->attr.axes;
+    unsigned seen = 0;
+
+    if (x->rank != y->rank || !x->batched || !y->batched)
+        return fail_op(m, "input and output differ in their number of axes");
+    for (int i = 0; i + 1 < y->rank; i++) {
+        if (axes[i] < 1 || axes[i] >= x->rank || seen >> axes[i] & 1)
+            return fail_op(m, "axes must name each axis of a sample once");
+        seen |= 1u << axes[i];
+        if (y->dim[i + 1] != x->dim[axes[i]])
+            return fail_op(m, "the output's size does not follow from input and axes");
+    }
+    return 0;
+}
+
+static int check_upsample(const match *m)
+{
+    const int *times = m->op->attr.kernel;
+
+    if (times[0] < 1 || times[1] < 1 || size_of(m, 'r') != times[0] * size_of(m, 'h') ||
+            size_of(m, 's') != times[1] * size_of(m, 'w'))
+        return fail_op(m, "the output's size is not the input's times the kernel attribute");
+    return 0;
+}
+
+static int check_dropout(const match *m)
+{
+    const tmb_attr *a = &m->op->attr;
+    const bool factor = a->noise == TMB_NOISE_GAUSSIAN_FACTOR;
+
+    if (!(a->rate >= 0 && a->rate <= 1) || (factor && a->rate == 1))
+        return fail_op(m, "rate must be in [0, 1], below 1 for factors");
+    if (!m->list->tensors[m->op->in[0]].batched) return fail_op(m, "x has no row for each sample");
     return 0;
 }
 
@@ -323,6 +407,17 @@ static int check_attributes(const match *m)
     case TMB_OP_BN_INFER:
     case TMB_OP_ADD:
         return check_act(m);
+    case TMB_OP_PRELU:
+    case TMB_OP_PRELU_BWD:
+        return check_prelu(m);
+    case TMB_OP_MERGE:
+    case TMB_OP_MERGE_BWD:
+        return check_merge(m);
+    case TMB_OP_PERMUTE:
+        return check_permute(m);
+    case TMB_OP_UPSAMPLE:
+    case TMB_OP_UPSAMPLE_BWD:
+        return check_upsample(m);
     case TMB_OP_PAD:
     case TMB_OP_PAD_BWD:
         return check_pad(m);
@@ -335,9 +430,7 @@ static int check_attributes(const match *m)
         return check_loss(m);
     case TMB_OP_DROPOUT:
     case TMB_OP_DROPOUT_BWD:
-        return m->op->attr.rate >= 0 && m->op->attr.rate <= 1
-                ? 0
-                : fail_op(m, "rate must be in [0, 1]");
+        return check_dropout(m);
     case TMB_OP_SGD:
     case TMB_OP_RMSPROP:
     case TMB_OP_ADAM:

@@ -17,28 +17,35 @@ enum { LAYERS_LIMIT = 4096 };
 typedef enum field_type {
     FIELD_INT,
     FIELD_PAIR,
+    FIELD_BOOL,
     FIELD_NOT, /* a bool of which the JSON has the opposite */
     FIELD_FLOAT,
     FIELD_ACTIVATION,
     FIELD_INIT,
     FIELD_PADDING, /* "valid" or "same" */
+    FIELD_BETWEEN, /* "nearest" or "bilinear" */
     FIELD_BORDERS, /* [[top, bottom], [left, right]] */
     FIELD_TARGET,  /* up to four sizes */
     FIELD_INPUT    /* [null, height, width, channels] */
 } field_type;
 
-#define K(KIND)  (1u << TMB__LAYER_##KIND)
-#define CONVS    (K(CONV2D) | K(DEPTHWISE_CONV2D) | K(SEPARABLE_CONV2D))
-#define POOLS    (K(MAX_POOL2D) | K(AVG_POOL2D))
-#define KERNELS  (CONVS | K(DENSE))
-#define CURVED   (KERNELS | K(ACTIVATION) | K(ADD) | K(CONCATENATE))
+#define K(KIND) ((uint64_t)1 << TMB__LAYER_##KIND)
+#define CONVS   (K(CONV2D) | K(DEPTHWISE_CONV2D) | K(SEPARABLE_CONV2D))
+#define POOLS   (K(MAX_POOL2D) | K(AVG_POOL2D))
+#define KERNELS (CONVS | K(DENSE))
+#define MERGES                                                                                     \
+    (K(ADD) | K(CONCATENATE) | K(MULTIPLY) | K(MAXIMUM) | K(MINIMUM) | K(AVERAGE) | K(SUBTRACT))
+#define CURVED   (KERNELS | K(ACTIVATION) | MERGES)
+#define DROPS    (K(DROPOUT) | K(SPATIAL_DROPOUT2D) | K(GAUSSIAN_DROPOUT))
+#define NORMS    (K(BATCHNORM) | K(LAYERNORM))
+#define GLOBALS  (K(GLOBAL_AVG_POOL2D) | K(GLOBAL_MAX_POOL2D))
 #define AT(part) offsetof(tmb__layer_config, part)
 
 static const struct field {
     const char *key;
     field_type type;
     size_t at;      /* in tmb__layer_config */
-    uint32_t kinds; /* that have it */
+    uint64_t kinds; /* that have it */
 } fields[] = {
         {"batch_shape", FIELD_INPUT, AT(shape), K(INPUT)},
         {"filters", FIELD_INT, AT(filters), K(CONV2D) | K(SEPARABLE_CONV2D)},
@@ -48,22 +55,33 @@ static const struct field {
         {"strides", FIELD_PAIR, AT(stride), CONVS | POOLS},
         {"padding", FIELD_PADDING, AT(same_padding), CONVS | POOLS},
         {"padding", FIELD_BORDERS, AT(pad), K(ZEROPAD2D)},
+        {"cropping", FIELD_BORDERS, AT(pad), K(CROPPING2D)},
+        {"size", FIELD_PAIR, AT(kernel), K(UPSAMPLING2D)},
+        {"interpolation", FIELD_BETWEEN, AT(bilinear), K(UPSAMPLING2D)},
+        {"keepdims", FIELD_BOOL, AT(keepdims), GLOBALS},
         {"dilation_rate", FIELD_PAIR, AT(dilation), CONVS},
         {"groups", FIELD_INT, AT(groups), K(CONV2D)},
         {"depth_multiplier", FIELD_INT, AT(multiplier), K(DEPTHWISE_CONV2D) | K(SEPARABLE_CONV2D)},
         {"activation", FIELD_ACTIVATION, AT(activation), CURVED},
-        {"alpha", FIELD_FLOAT, AT(alpha), CURVED},
+        {"alpha", FIELD_FLOAT, AT(alpha), CURVED | K(ELU)},
+        {"max_value", FIELD_FLOAT, AT(max_value), K(RELU)},
+        {"negative_slope", FIELD_FLOAT, AT(alpha), K(RELU) | K(LEAKY_RELU)},
+        {"threshold", FIELD_FLOAT, AT(threshold), K(RELU)},
+        {"shared_axes", FIELD_TARGET, AT(shape), K(PRELU)},
+        {"alpha_initializer", FIELD_INIT, AT(init), K(PRELU)},
         {"use_bias", FIELD_NOT, AT(no_bias), KERNELS},
         {"kernel_initializer", FIELD_INIT, AT(init), KERNELS},
-        {"l1", FIELD_FLOAT, AT(l1), KERNELS},
-        {"l2", FIELD_FLOAT, AT(l2), KERNELS},
-        {"rate", FIELD_FLOAT, AT(rate), K(DROPOUT)},
+        {"l1", FIELD_FLOAT, AT(l1), KERNELS | K(PRELU)},
+        {"l2", FIELD_FLOAT, AT(l2), KERNELS | K(PRELU)},
+        {"rate", FIELD_FLOAT, AT(rate), DROPS},
+        {"stddev", FIELD_FLOAT, AT(rate), K(GAUSSIAN_NOISE)},
         {"momentum", FIELD_FLOAT, AT(momentum), K(BATCHNORM)},
-        {"epsilon", FIELD_FLOAT, AT(epsilon), K(BATCHNORM)},
-        {"scale", FIELD_NOT, AT(no_scale), K(BATCHNORM)},
-        {"center", FIELD_NOT, AT(no_center), K(BATCHNORM)},
+        {"epsilon", FIELD_FLOAT, AT(epsilon), NORMS},
+        {"scale", FIELD_NOT, AT(no_scale), NORMS},
+        {"center", FIELD_NOT, AT(no_center), NORMS},
         {"gamma_initializer", FIELD_INIT, AT(init), K(BATCHNORM)},
         {"target_shape", FIELD_TARGET, AT(shape), K(RESHAPE)},
+        {"dims", FIELD_TARGET, AT(shape), K(PERMUTE)},
         {"scale", FIELD_FLOAT, AT(scale), K(RESCALING)},
         {"offset", FIELD_FLOAT, AT(offset), K(RESCALING)},
 };
@@ -80,7 +98,14 @@ static const char *const activations[] = {
         [TMB_SOFTPLUS] = "softplus",
         [TMB_GELU] = "gelu",
         [TMB_SWISH] = "swish",
+        [TMB_HARD_SIGMOID] = "hard_sigmoid",
+        [TMB_SOFTSIGN] = "softsign",
+        [TMB_EXPONENTIAL] = "exponential",
+        [TMB_GELU_TANH] = "gelu_tanh",
+        [TMB_HARD_SWISH] = "hard_swish",
+        [TMB_MISH] = "mish",
         [TMB_SOFTMAX] = "softmax",
+        [TMB_LOG_SOFTMAX] = "log_softmax",
 };
 
 static const char *const inits[] = {
@@ -98,6 +123,7 @@ static const char *const inits[] = {
 };
 
 static const char *const paddings[] = {"valid", "same"};
+static const char *const betweens[] = {"nearest", "bilinear"};
 
 /* ---- to text ---- */
 
@@ -123,6 +149,9 @@ static void field_text(tmb__strbuf *sb, const struct field *field, const tmb__la
     case FIELD_PAIR:
         tmb__strbuf_add(sb, "[%d,%d]", ints[0], ints[1]);
         break;
+    case FIELD_BOOL:
+        tmb__strbuf_add(sb, *(const bool *)at ? "true" : "false");
+        break;
     case FIELD_NOT:
         tmb__strbuf_add(sb, *(const bool *)at ? "false" : "true");
         break;
@@ -137,6 +166,9 @@ static void field_text(tmb__strbuf *sb, const struct field *field, const tmb__la
         break;
     case FIELD_PADDING:
         tmb__strbuf_add(sb, "\"%s\"", paddings[config->same_padding]);
+        break;
+    case FIELD_BETWEEN:
+        tmb__strbuf_add(sb, "\"%s\"", betweens[config->bilinear]);
         break;
     case FIELD_BORDERS:
         tmb__strbuf_add(sb, "[[%d,%d],[%d,%d]]", ints[0], ints[1], ints[2], ints[3]);
@@ -157,7 +189,8 @@ static int layer_text(tmb__strbuf *sb, const tmb_model *model, const tmb__layer 
     TMB_TRY(tmb__json_quote(sb, layer->name));
     tmb__strbuf_add(sb, ",\"trainable\":%s", layer->trainable ? "true" : "false");
     for (size_t i = 0; i < TMB_COUNT(fields); i++) {
-        if (fields[i].kinds & 1u << layer->kind) field_text(sb, &fields[i], &layer->config);
+        if (fields[i].kinds & (uint64_t)1 << layer->kind)
+            field_text(sb, &fields[i], &layer->config);
     }
     tmb__strbuf_add(sb, "},\"inbound\":[");
     for (int i = 0; i < layer->n_from; i++) {
@@ -197,7 +230,7 @@ static bool get_target(const json_t *json, int *shape)
 {
     const size_t n = json_array_size(json);
 
-    return n >= 1 && n <= 4 && tmb__json_ints(json, shape, n);
+    return json_is_array(json) && n <= 4 && tmb__json_ints(json, shape, n);
 }
 
 static bool get_borders(const json_t *json, int *pad)
@@ -226,6 +259,8 @@ static bool get_field(const struct field *field, const json_t *json, tmb__layer_
         return tmb__json_int(json, at);
     case FIELD_PAIR:
         return tmb__json_ints(json, at, 2);
+    case FIELD_BOOL:
+        return tmb__json_bool(json, at);
     case FIELD_NOT:
         ok = tmb__json_bool(json, &yes);
         if (ok) *(bool *)at = !yes;
@@ -243,6 +278,10 @@ static bool get_field(const struct field *field, const json_t *json, tmb__layer_
     case FIELD_PADDING:
         ok = tmb__json_choice(json, paddings, TMB_COUNT(paddings), &number);
         config->same_padding = number;
+        return ok;
+    case FIELD_BETWEEN:
+        ok = tmb__json_choice(json, betweens, TMB_COUNT(betweens), &number);
+        config->bilinear = number;
         return ok;
     case FIELD_BORDERS:
         return get_borders(json, at);
@@ -280,7 +319,8 @@ static int read_option(entry *e, const char *key, const json_t *value)
                                                     : fail_option(e, key, "is not true or false");
     }
     for (size_t i = 0; i < TMB_COUNT(fields); i++) {
-        if (!(fields[i].kinds & 1u << e->kind) || strcmp(fields[i].key, key) != 0) continue;
+        if (!(fields[i].kinds & (uint64_t)1 << e->kind) || strcmp(fields[i].key, key) != 0)
+            continue;
         return get_field(&fields[i], value, &e->config) ? 0
                                                         : fail_option(e, key, "has no known value");
     }

@@ -124,6 +124,25 @@ static void decide(loading *l)
 
 /* ---- checking ---- */
 
+/* Layers whose output has its values where its input had them. */
+static bool moves_nothing(tmb__layer_kind kind)
+{
+    switch (kind) {
+    case TMB__LAYER_ACTIVATION:
+    case TMB__LAYER_RELU:
+    case TMB__LAYER_LEAKY_RELU:
+    case TMB__LAYER_ELU:
+    case TMB__LAYER_SOFTMAX:
+    case TMB__LAYER_DROPOUT:
+    case TMB__LAYER_GAUSSIAN_DROPOUT:
+    case TMB__LAYER_GAUSSIAN_NOISE:
+    case TMB__LAYER_BATCHNORM:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* What a layer's rows are counted by: the (h, w, c) that a flatten before it read; NULL: no flatten, or
  * one that moves nothing. */
 static const tmb__shape *flattened(const tmb_model *model, int layer)
@@ -135,8 +154,7 @@ static const tmb__shape *flattened(const tmb_model *model, int layer)
     do {
         if (at->n_from != 1) return NULL;
         at = &model->layers[at->from[0] - 1];
-    } while (at->kind == TMB__LAYER_DROPOUT || at->kind == TMB__LAYER_ACTIVATION ||
-            at->kind == TMB__LAYER_BATCHNORM);
+    } while (moves_nothing(at->kind));
     if (at->kind != TMB__LAYER_FLATTEN || at->n_from != 1) return NULL;
     s = &model->layers[at->from[0] - 1].out;
     return s->rank == 3 && s->dim[2] > 1 && s->dim[0] * s->dim[1] > 1 ? s : NULL;

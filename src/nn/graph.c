@@ -180,6 +180,15 @@ tmb_layer tmb__model_add(tmb_model *model, tmb__layer_kind kind, const tmb__laye
     return 0;
 }
 
+tmb_layer tmb__model_refuse(tmb_model *model, const char *option, int value)
+{
+    const int status = tmb__fail(
+            TMB_EINVAL, "%s is number %d, one of those in the header expected", option, value);
+
+    if (model && model->failure.status == 0) tmb__failure_save(&model->failure, status);
+    return 0;
+}
+
 /* ---- the model ---- */
 
 int tmb_model_new(tmb_model **out, int height, int width, int channels)

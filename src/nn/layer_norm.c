@@ -1,6 +1,6 @@
-/* layer_norm.c - BatchNormalization, after keras.layers.BatchNormalization
+/* layer_norm.c - BatchNormalization and LayerNormalization, after Keras' layers of that name
  *
- * In training the batch's own mean and biased variance; in inference, and in training while frozen, the
+ * Batch: in training the batch's own mean and biased variance; in inference, and in training while frozen, the
  * moving ones. The moving statistics are weights too, in Keras' order: gamma, beta, moving_mean,
  * moving_variance; the BN op moves them. */
 #include "nn/layer.h"
@@ -89,6 +89,51 @@ static void batchnorm_backward(tmb__builder *b, const tmb__layer *layer)
         tmb__emit(b, &op);
 }
 
+/* ---- layer normalisation ---- */
+
+static int layernorm_build(tmb__layer *layer, const tmb__shape *in)
+{
+    tmb__layer_config *config = &layer->config;
+    const tmb__shape shape = {.rank = 1, .dim = {in->dim[in->rank - 1]}};
+    tmb__weight *weight;
+
+    if (config->epsilon == 0) config->epsilon = 0.001f;
+    TMB_TRY(tmb__layer_check_float(layer, "epsilon", config->epsilon, 1e-12, 1));
+    layer->out = *in;
+    if (!config->no_scale) TMB_TRY(tmb__layer_weight(layer, &weight, "gamma", TMB_ONES, &shape));
+    if (config->no_center) return 0;
+    return tmb__layer_weight(layer, &weight, "beta", TMB_ZEROS, &shape);
+}
+
+static void layernorm_forward(tmb__builder *b, const tmb__layer *layer)
+{
+    tmb_op op = tmb__op_of(b, layer, TMB_OP_LN);
+
+    op.in[0] = tmb__value_in(b, layer, 0);
+    op.in[1] = tmb__weight_in(b, layer, "gamma");
+    op.in[2] = tmb__weight_in(b, layer, "beta");
+    op.attr.eps = layer->config.epsilon;
+    tmb__emit_last(b, layer, &op);
+}
+
+static void layernorm_backward(tmb__builder *b, const tmb__layer *layer)
+{
+    tmb_op op = tmb__op_of(b, layer, TMB_OP_LN_BWD);
+
+    op.in[0] = tmb__gradient_in(b, layer);
+    op.in[1] = tmb__value_in(b, layer, 0);
+    op.in[2] = tmb__weight_in(b, layer, "gamma");
+    op.attr.eps = layer->config.epsilon;
+    op.out[1] = tmb__gradient_out(b, layer, "gamma");
+    op.out[2] = tmb__gradient_out(b, layer, "beta");
+    if (tmb__wants_gradient(b, layer, 0))
+        tmb__emit_back(b, layer, 0, &op);
+    else if (op.out[1] >= 0 || op.out[2] >= 0)
+        tmb__emit(b, &op);
+}
+
+const tmb__layer_type tmb__type_layernorm = {
+        1, 1, false, layernorm_build, layernorm_forward, layernorm_backward};
 const tmb__layer_type tmb__type_batchnorm = {
         1, 1, true, batchnorm_build, batchnorm_forward, batchnorm_backward};
 
@@ -104,4 +149,16 @@ tmb_layer tmb_model_add_batchnorm(tmb_model *model, const tmb_batchnorm_opts *op
     };
 
     return tmb__model_add(model, TMB__LAYER_BATCHNORM, &config, &o.from, 1, o.name, !o.frozen);
+}
+
+tmb_layer tmb_model_add_layernorm(tmb_model *model, const tmb_layernorm_opts *opts)
+{
+    const tmb_layernorm_opts o = opts ? *opts : (tmb_layernorm_opts){0};
+    const tmb__layer_config config = {
+            .epsilon = o.epsilon,
+            .no_scale = o.no_scale,
+            .no_center = o.no_center,
+    };
+
+    return tmb__model_add(model, TMB__LAYER_LAYERNORM, &config, &o.from, 1, o.name, !o.frozen);
 }

@@ -49,9 +49,9 @@ int tmb__layer_check_activation(tmb__layer *layer)
 {
     tmb__layer_config *config = &layer->config;
 
-    if (config->activation < TMB_LINEAR || config->activation > TMB_SOFTMAX)
+    if (config->activation < TMB_LINEAR || config->activation > TMB_LOG_SOFTMAX)
         return tmb__layer_fail(layer, "activation is number %d, %d to %d expected",
-                (int)config->activation, TMB_LINEAR, TMB_SOFTMAX);
+                (int)config->activation, TMB_LINEAR, TMB_LOG_SOFTMAX);
     if (config->alpha == 0 && config->activation == TMB_LEAKY_RELU) config->alpha = 0.2f;
     if (config->alpha == 0 && config->activation == TMB_ELU) config->alpha = 1;
     return tmb__layer_check_float(layer, "alpha", config->alpha, 0, MOST);

@@ -6,6 +6,12 @@
 
 enum { WINNERS = 0 };
 
+static bool is_global(const tmb__layer *layer)
+{
+    return layer->kind == TMB__LAYER_GLOBAL_AVG_POOL2D ||
+            layer->kind == TMB__LAYER_GLOBAL_MAX_POOL2D;
+}
+
 static int pool_build(tmb__layer *layer, const tmb__shape *in)
 {
     tmb__layer_config *config = &layer->config;
@@ -26,6 +32,7 @@ static int global_build(tmb__layer *layer, const tmb__shape *in)
 {
     TMB_TRY(tmb__layer_check_image(layer, in));
     layer->out = (tmb__shape){.rank = 1, .dim = {in->dim[2]}};
+    if (layer->config.keepdims) layer->out = (tmb__shape){.rank = 3, .dim = {1, 1, in->dim[2]}};
     return 0;
 }
 
@@ -37,7 +44,7 @@ static bool is_max(const tmb__layer *layer)
 /* POOL or GLOBAL_POOL, or its gradient, with the layer's attributes. */
 static tmb_op pool_op(const tmb__builder *b, const tmb__layer *layer, bool backward)
 {
-    const bool global = layer->out.rank == 1;
+    const bool global = is_global(layer);
     const tmb_op_kind kind = backward ? TMB_OP_POOL_BWD : TMB_OP_POOL;
     const tmb_op_kind global_kind = backward ? TMB_OP_GLOBAL_POOL_BWD : TMB_OP_GLOBAL_POOL;
     tmb_op op = tmb__op_of(b, layer, global ? global_kind : kind);
@@ -47,25 +54,46 @@ static tmb_op pool_op(const tmb__builder *b, const tmb__layer *layer, bool backw
     return op;
 }
 
+/* What the op gives, before keepdims. */
+static tmb__shape flat_shape(const tmb__layer *layer)
+{
+    const tmb__shape flat = {.rank = 1, .dim = {layer->out.dim[layer->out.rank - 1]}};
+
+    return is_global(layer) ? flat : layer->out;
+}
+
 static void pool_forward(tmb__builder *b, const tmb__layer *layer)
 {
+    const tmb__shape shape = flat_shape(layer);
     tmb__place *place = tmb__place_of(b, layer);
-    tmb_op op = pool_op(b, layer, false);
+    tmb_op op = pool_op(b, layer, false), keep = tmb__op_of(b, layer, TMB_OP_RESHAPE);
 
     op.in[0] = tmb__value_in(b, layer, 0);
     if (op.attr.max && place->wants) {
-        op.out[1] = place->kept[WINNERS] = tmb__emit_batch(b, layer, "winners", &layer->out);
+        op.out[1] = place->kept[WINNERS] = tmb__emit_batch(b, layer, "winners", &shape);
         if (op.out[1] >= 0) b->list->tensors[op.out[1]].dtype = TMB_I32;
     }
-    tmb__emit_last(b, layer, &op);
+    if (!layer->config.keepdims) {
+        tmb__emit_last(b, layer, &op);
+        return;
+    }
+    keep.in[0] = op.out[0] = tmb__emit_batch(b, layer, "flat", &shape);
+    tmb__emit(b, &op);
+    tmb__emit_last(b, layer, &keep);
 }
 
 static void pool_backward(tmb__builder *b, const tmb__layer *layer)
 {
-    tmb_op op = pool_op(b, layer, true);
+    const tmb__shape shape = flat_shape(layer);
+    tmb_op op = pool_op(b, layer, true), flat = tmb__op_of(b, layer, TMB_OP_RESHAPE);
 
     if (!tmb__wants_gradient(b, layer, 0)) return;
     op.in[0] = tmb__gradient_in(b, layer);
+    if (layer->config.keepdims) {
+        flat.in[0] = op.in[0];
+        op.in[0] = flat.out[0] = tmb__emit_batch(b, layer, "d_flat", &shape);
+        tmb__emit(b, &flat);
+    }
     op.in[1] = tmb__place_of(b, layer)->kept[WINNERS];
     tmb__emit_back(b, layer, 0, &op);
 }
@@ -102,7 +130,7 @@ tmb_layer tmb_model_add_avgpool2d(tmb_model *model, const tmb_pool2d_opts *opts)
 static tmb_layer add_global(tmb_model *model, tmb__layer_kind kind, const tmb_plain_opts *opts)
 {
     const tmb_plain_opts o = opts ? *opts : (tmb_plain_opts){0};
-    const tmb__layer_config config = {0};
+    const tmb__layer_config config = {.keepdims = o.keepdims};
 
     return tmb__model_add(model, kind, &config, &o.from, 1, o.name, true);
 }

@@ -1,4 +1,4 @@
-/* layer_shape.c - InputLayer, Flatten, Reshape, ZeroPadding2D, Rescaling */
+/* layer_shape.c - InputLayer, Flatten, Reshape, Permute, ZeroPadding2D, Cropping2D, UpSampling2D, Rescaling */
 #include "nn/layer.h"
 
 enum { MOST_SIDE = 65535 };
@@ -118,6 +118,126 @@ static void zeropad_backward(tmb__builder *b, const tmb__layer *layer)
     tmb__emit_back(b, layer, 0, &op);
 }
 
+static int cropping_build(tmb__layer *layer, const tmb__shape *in)
+{
+    const int *cut = layer->config.pad;
+
+    TMB_TRY(zeropad_build(layer, in));
+    layer->out = *in;
+    layer->out.dim[0] -= cut[0] + cut[1];
+    layer->out.dim[1] -= cut[2] + cut[3];
+    if (layer->out.dim[0] > 0 && layer->out.dim[1] > 0) return 0;
+    return tmb__layer_fail(layer, "cut by %d and %d rows, %d and %d columns, nothing of %s is left",
+            cut[0], cut[1], cut[2], cut[3], tmb__shape_text(in));
+}
+
+/* Cutting is the gradient of padding, and the other way round. */
+static void cropping_forward(tmb__builder *b, const tmb__layer *layer)
+{
+    tmb_op op = pad_op(b, layer, TMB_OP_PAD_BWD);
+
+    op.in[0] = tmb__value_in(b, layer, 0);
+    tmb__emit_last(b, layer, &op);
+}
+
+static void cropping_backward(tmb__builder *b, const tmb__layer *layer)
+{
+    tmb_op op = pad_op(b, layer, TMB_OP_PAD);
+
+    if (!tmb__wants_gradient(b, layer, 0)) return;
+    op.in[0] = tmb__gradient_in(b, layer);
+    tmb__emit_back(b, layer, 0, &op);
+}
+
+static int permute_build(tmb__layer *layer, const tmb__shape *in)
+{
+    const int *dims = layer->config.shape;
+    int n = 0;
+    unsigned seen = 0;
+
+    while (n < 4 && dims[n] != 0)
+        n++;
+    layer->out = *in;
+    for (int i = 0; n == in->rank && i < n && dims[i] >= 1 && dims[i] <= n; i++) {
+        seen |= 1u << dims[i];
+        layer->out.dim[i] = in->dim[dims[i] - 1];
+    }
+    if (n == in->rank && seen == (2u << n) - 2) return 0;
+    return tmb__layer_fail(layer, "dims is %s, each of the axes 1 to %d of its input %s expected",
+            target_text(layer), in->rank, tmb__shape_text(in));
+}
+
+/* The layer's order of axes, or the one that undoes it. */
+static tmb_op permute_op(const tmb__builder *b, const tmb__layer *layer, bool undo)
+{
+    tmb_op op = tmb__op_of(b, layer, TMB_OP_PERMUTE);
+
+    for (int i = 0; i < layer->out.rank; i++) {
+        const int axis = layer->config.shape[i];
+
+        if (undo)
+            op.attr.axes[axis - 1] = i + 1;
+        else
+            op.attr.axes[i] = axis;
+    }
+    return op;
+}
+
+static void permute_forward(tmb__builder *b, const tmb__layer *layer)
+{
+    tmb_op op = permute_op(b, layer, false);
+
+    op.in[0] = tmb__value_in(b, layer, 0);
+    tmb__emit_last(b, layer, &op);
+}
+
+static void permute_backward(tmb__builder *b, const tmb__layer *layer)
+{
+    tmb_op op = permute_op(b, layer, true);
+
+    if (!tmb__wants_gradient(b, layer, 0)) return;
+    op.in[0] = tmb__gradient_in(b, layer);
+    tmb__emit_back(b, layer, 0, &op);
+}
+
+static int upsampling_build(tmb__layer *layer, const tmb__shape *in)
+{
+    int *size = layer->config.kernel;
+
+    TMB_TRY(tmb__layer_check_image(layer, in));
+    TMB_TRY(tmb__layer_check_pair(layer, "size", size, 2));
+    layer->out = (tmb__shape){
+            .rank = 3, .dim = {in->dim[0] * size[0], in->dim[1] * size[1], in->dim[2]}};
+    return 0;
+}
+
+static tmb_op upsample_op(const tmb__builder *b, const tmb__layer *layer, tmb_op_kind kind)
+{
+    tmb_op op = tmb__op_of(b, layer, kind);
+
+    op.attr.kernel[0] = layer->config.kernel[0];
+    op.attr.kernel[1] = layer->config.kernel[1];
+    op.attr.bilinear = layer->config.bilinear;
+    return op;
+}
+
+static void upsampling_forward(tmb__builder *b, const tmb__layer *layer)
+{
+    tmb_op op = upsample_op(b, layer, TMB_OP_UPSAMPLE);
+
+    op.in[0] = tmb__value_in(b, layer, 0);
+    tmb__emit_last(b, layer, &op);
+}
+
+static void upsampling_backward(tmb__builder *b, const tmb__layer *layer)
+{
+    tmb_op op = upsample_op(b, layer, TMB_OP_UPSAMPLE_BWD);
+
+    if (!tmb__wants_gradient(b, layer, 0)) return;
+    op.in[0] = tmb__gradient_in(b, layer);
+    tmb__emit_back(b, layer, 0, &op);
+}
+
 static int rescaling_build(tmb__layer *layer, const tmb__shape *in)
 {
     const tmb__layer_config *config = &layer->config;
@@ -156,6 +276,12 @@ const tmb__layer_type tmb__type_reshape = {
         1, 1, false, reshape_build, reshape_forward, reshape_backward};
 const tmb__layer_type tmb__type_zeropad = {
         1, 1, false, zeropad_build, zeropad_forward, zeropad_backward};
+const tmb__layer_type tmb__type_cropping = {
+        1, 1, false, cropping_build, cropping_forward, cropping_backward};
+const tmb__layer_type tmb__type_permute = {
+        1, 1, false, permute_build, permute_forward, permute_backward};
+const tmb__layer_type tmb__type_upsampling = {
+        1, 1, false, upsampling_build, upsampling_forward, upsampling_backward};
 const tmb__layer_type tmb__type_rescaling = {
         1, 1, false, rescaling_build, rescaling_forward, rescaling_backward};
 
@@ -175,12 +301,38 @@ tmb_layer tmb_model_add_reshape(tmb_model *model, const tmb_reshape_opts *opts)
     return tmb__model_add(model, TMB__LAYER_RESHAPE, &config, &o.from, 1, o.name, true);
 }
 
-tmb_layer tmb_model_add_zeropad2d(tmb_model *model, const tmb_zeropad2d_opts *opts)
+tmb_layer tmb_model_add_permute(tmb_model *model, const tmb_permute_opts *opts)
+{
+    const tmb_permute_opts o = opts ? *opts : (tmb_permute_opts){0};
+    const tmb__layer_config config = {.shape = {o.dims[0], o.dims[1], o.dims[2], o.dims[3]}};
+
+    return tmb__model_add(model, TMB__LAYER_PERMUTE, &config, &o.from, 1, o.name, true);
+}
+
+static tmb_layer add_frame(tmb_model *model, tmb__layer_kind kind, const tmb_zeropad2d_opts *opts)
 {
     const tmb_zeropad2d_opts o = opts ? *opts : (tmb_zeropad2d_opts){0};
     const tmb__layer_config config = {.pad = {o.top, o.bottom, o.left, o.right}};
 
-    return tmb__model_add(model, TMB__LAYER_ZEROPAD2D, &config, &o.from, 1, o.name, true);
+    return tmb__model_add(model, kind, &config, &o.from, 1, o.name, true);
+}
+
+tmb_layer tmb_model_add_zeropad2d(tmb_model *model, const tmb_zeropad2d_opts *opts)
+{
+    return add_frame(model, TMB__LAYER_ZEROPAD2D, opts);
+}
+
+tmb_layer tmb_model_add_cropping2d(tmb_model *model, const tmb_zeropad2d_opts *opts)
+{
+    return add_frame(model, TMB__LAYER_CROPPING2D, opts);
+}
+
+tmb_layer tmb_model_add_upsampling2d(tmb_model *model, const tmb_upsampling2d_opts *opts)
+{
+    const tmb_upsampling2d_opts o = opts ? *opts : (tmb_upsampling2d_opts){0};
+    const tmb__layer_config config = {.kernel = {o.size[0], o.size[1]}, .bilinear = o.bilinear};
+
+    return tmb__model_add(model, TMB__LAYER_UPSAMPLING2D, &config, &o.from, 1, o.name, true);
 }
 
 tmb_layer tmb_model_add_rescaling(tmb_model *model, const tmb_rescaling_opts *opts)

@@ -6,7 +6,7 @@
  *
  *   wants    Gradients flow only through layers with something to train in them or below them.
  *   apart    An activation is fused into its layer's op, except where its gradient needs the value before
- *            it (GELU, SWISH), where that is what the loss takes, and for softmax, an op of its own.
+ *            it (GELU, SWISH, MISH, ..), where that is what the loss takes, and for softmax, an op of its own.
  *   absorbed An Activation layer, the only reader of a layer without one, is done by that layer's op.
  *
  * The loss: a net that ends in sigmoid or softmax under the matching cross-entropy hands LOSS the logits;
@@ -114,11 +114,9 @@ void tmb__emit_last(tmb__builder *b, const tmb__layer *layer, tmb_op *op)
         return;
     }
     tmb__emit(b, op);
-    act = tmb__op_of(b, layer, place->act == TMB_SOFTMAX ? TMB_OP_SOFTMAX : TMB_OP_ACT);
-    if (act.kind == TMB_OP_ACT) {
-        act.attr.act = place->act;
-        act.attr.alpha = place->alpha;
-    }
+    act = tmb__op_of(b, layer, place->act >= TMB_SOFTMAX ? TMB_OP_SOFTMAX : TMB_OP_ACT);
+    act.attr.act = place->act;
+    act.attr.alpha = place->alpha;
     act.in[0] = place->z = out;
     act.out[0] = place->y = tmb__emit_batch(b, layer, "y", &layer->out);
     tmb__emit(b, &act);
@@ -183,27 +181,20 @@ int tmb__gradient_out(tmb__builder *b, const tmb__layer *layer, const char *name
     return *grad;
 }
 
-static bool needs_input(tmb_activation act)
-{
-    return act == TMB_GELU || act == TMB_SWISH;
-}
-
 int tmb__gradient_in(tmb__builder *b, const tmb__layer *layer)
 {
     const tmb__place *place = tmb__place_of(b, layer);
     const tmb_activation act = layer->config.activation;
-    tmb_op op = tmb__op_of(b, layer, act == TMB_SOFTMAX ? TMB_OP_SOFTMAX_BWD : TMB_OP_ACT_BWD);
+    tmb_op op = tmb__op_of(b, layer, act >= TMB_SOFTMAX ? TMB_OP_SOFTMAX_BWD : TMB_OP_ACT_BWD);
 
     if (place->dz >= 0) return place->dz;
     if (act == TMB_LINEAR) return place->dy;
     op.in[0] = place->dy;
     op.in[1] = place->y;
     op.out[0] = tmb__emit_batch(b, layer, "dz", &layer->out);
-    if (act != TMB_SOFTMAX) {
-        op.in[2] = needs_input(act) ? place->z : -1;
-        op.attr.act = act;
-        op.attr.alpha = layer->config.alpha;
-    }
+    if (op.kind == TMB_OP_ACT_BWD) op.in[2] = tmb__act_needs_x(act) ? place->z : -1;
+    op.attr.act = act;
+    op.attr.alpha = layer->config.alpha;
     tmb__emit(b, &op);
     return op.out[0];
 }
@@ -273,13 +264,28 @@ static int count_readers(const tmb_model *model, int number)
     return n;
 }
 
+/* The layer is nothing but its activation. */
+static bool is_activation(const tmb__layer *layer)
+{
+    switch (layer->kind) {
+    case TMB__LAYER_ACTIVATION:
+    case TMB__LAYER_RELU:
+    case TMB__LAYER_LEAKY_RELU:
+    case TMB__LAYER_ELU:
+    case TMB__LAYER_SOFTMAX:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* If `layer` is an Activation that the layer below it can do, let it. */
 static void absorb(tmb__builder *b, const tmb__layer *layer)
 {
     tmb__place *place = tmb__place_of(b, layer), *below;
     const tmb__layer *from;
 
-    if (layer->kind != TMB__LAYER_ACTIVATION || place->apart || place->act == TMB_LINEAR) return;
+    if (!is_activation(layer) || place->apart || place->act == TMB_LINEAR) return;
     from = tmb__layer_input(b, layer, 0);
     if (from == &b->model->layers[b->first]) return;
     below = tmb__place_of(b, from);
@@ -302,15 +308,14 @@ static void decide(tmb__builder *b)
         const tmb_activation act = layer->config.activation;
         tmb__place *place = &b->places[k];
         const bool last = k == b->last;
-        const bool fuses =
-                layer->kind == TMB__LAYER_ACTIVATION || tmb__layer_type_of(layer->kind)->fuses;
+        const bool fuses = is_activation(layer) || tmb__layer_type_of(layer->kind)->fuses;
 
         *place = (tmb__place){.y = -1, .z = -1, .dy = -1, .dz = -1, .kept = {-1, -1}, .act = act};
         place->name = keep_name(b, layer->name);
         place->alpha = layer->config.alpha;
         place->wants = wants(b, layer);
         place->apart = act != TMB_LINEAR &&
-                (act == TMB_SOFTMAX || !fuses || (place->wants && needs_input(act)) ||
+                (act >= TMB_SOFTMAX || !fuses || (place->wants && tmb__act_needs_x(act)) ||
                         (last && takes_logits(b->train, act)));
         place->first_weight = first_weight;
         first_weight += layer->n_weights;

@@ -34,13 +34,14 @@ enum { TMB__LAYER_WEIGHTS = 4 };
 /* Everything a layer can be told, whatever its kind; each kind uses its own part. */
 typedef struct tmb__layer_config {
     int filters, kernel[2], stride[2], dilation[2], groups, multiplier;
-    int pad[4]; /* top, bottom, left, right of ZeroPadding2D */
-    bool same_padding, no_bias, no_scale, no_center;
+    int pad[4]; /* top, bottom, left, right of ZeroPadding2D and Cropping2D */
+    bool same_padding, no_bias, no_scale, no_center, keepdims, bilinear;
     tmb_activation activation;
-    float alpha, rate, momentum, epsilon, scale, offset;
+    float alpha, max_value, threshold; /* alpha: also ReLU's negative_slope */
+    float rate, momentum, epsilon, scale, offset;
     tmb_init init;
     float l1, l2;
-    int shape[4]; /* Reshape's target, input's shape */
+    int shape[4]; /* Reshape's target, input's shape, Permute's dims, PReLU's shared_axes */
 } tmb__layer_config;
 
 typedef struct tmb__layer {

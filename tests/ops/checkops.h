@@ -46,6 +46,7 @@ typedef struct check_case {
 typedef void (*check_visit)(void *user, const check_case *c);
 void check_cases(check_visit visit, void *user);
 void check_cases_values(check_case *c, check_visit visit, void *user);
+void check_cases_layers(check_case *c, check_visit visit, void *user);
 void check_cases_nets(check_case *c, check_visit visit, void *user);
 
 /* Building a case (checkops_build.c). DIMS gives rank and sizes; rows leave out the batch. */
@@ -60,7 +61,7 @@ int add_plain(check_case *c, const char *name, tmb_role role, fill f, int rank, 
 int add_like(check_case *c, const char *name, tmb_role role, fill f, int model);
 tmb_op *add_op(check_case *c, tmb_op_kind kind);
 /* Activations, by number; 0 is linear. */
-enum { CASE_ACTS = 11 };
+enum { CASE_ACTS = 17 };
 typedef struct case_act {
     tmb_activation act;
     const char *name;

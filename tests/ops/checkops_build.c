@@ -87,16 +87,23 @@ const case_act case_acts[CASE_ACTS] = {
         {TMB_SOFTPLUS, "softplus", 0},
         {TMB_GELU, "gelu", 0},
         {TMB_SWISH, "swish", 0},
+        {TMB_HARD_SIGMOID, "hard_sigmoid", 0},
+        {TMB_SOFTSIGN, "softsign", 0},
+        {TMB_EXPONENTIAL, "exponential", 0},
+        {TMB_GELU_TANH, "gelu_tanh", 0},
+        {TMB_HARD_SWISH, "hard_swish", 0},
+        {TMB_MISH, "mish", 0},
 };
 
 bool case_fusible(tmb_activation act)
 {
-    return act != TMB_GELU && act != TMB_SWISH;
+    return !tmb__act_needs_x(act);
 }
 
 bool case_smooth(tmb_activation act)
 {
-    return act == TMB_LINEAR || act == TMB_SIGMOID || act == TMB_TANH || act == TMB_SOFTPLUS;
+    return act == TMB_LINEAR || act == TMB_SIGMOID || act == TMB_TANH || act == TMB_SOFTPLUS ||
+            act == TMB_SOFTSIGN;
 }
 
 void case_set_act(tmb_op *op, int number)

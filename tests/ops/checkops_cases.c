@@ -318,19 +318,21 @@ static void act_case(check_case *c, int number, bool with_x)
     add_pair(c, 0, op->out[0]);
 }
 
-static void softmax_case(check_case *c, int64_t rows, int64_t classes)
+static void softmax_case(check_case *c, int64_t rows, int64_t classes, tmb_activation act)
 {
     tmb_op *op;
     int x;
 
-    case_start(c, "%d rows of %d", (int)rows, (int)classes);
+    case_start(c, "%d rows of %d%s", (int)rows, (int)classes, act ? " logarithm" : "");
     x = rows > 1 ? add_rows(c, "x", TMB_ROLE_INPUT, FILL_NORMAL, DIMS(rows, classes))
                  : add_rows(c, "x", TMB_ROLE_INPUT, FILL_NORMAL, DIMS(classes));
     op = add_op(c, TMB_OP_SOFTMAX);
+    op->attr.act = act;
     op->in[0] = x;
     op->out[0] = c->y = add_like(c, "y", TMB_ROLE_OUTPUT, FILL_ZERO, x);
     c->dy = add_like(c, "dy", TMB_ROLE_INPUT, FILL_NORMAL, x);
     op = add_op(c, TMB_OP_SOFTMAX_BWD);
+    op->attr.act = act;
     op->in[0] = c->dy;
     op->in[1] = c->y;
     op->out[0] = add_like(c, "dx", TMB_ROLE_OUTPUT, FILL_ZERO, x);
@@ -350,10 +352,12 @@ static void visit_acts(check_case *c, check_visit visit, void *user)
         }
     }
     for (size_t i = 0; i < TMB_COUNT(classes); i++) {
-        softmax_case(c, 1, classes[i]);
+        softmax_case(c, 1, classes[i], TMB_LINEAR);
+        visit(user, c);
+        softmax_case(c, 1, classes[i], TMB_LOG_SOFTMAX);
         visit(user, c);
     }
-    softmax_case(c, 7, 6);
+    softmax_case(c, 7, 6, TMB_LINEAR);
     visit(user, c);
 }
 
@@ -369,5 +373,6 @@ void check_cases(check_visit visit, void *user)
     visit_dense(&c, visit, user);
     visit_acts(&c, visit, user);
     check_cases_values(&c, visit, user);
+    check_cases_layers(&c, visit, user);
     check_cases_nets(&c, visit, user);
 }

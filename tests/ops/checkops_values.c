@@ -102,9 +102,11 @@ static void visit_norms(check_case *c, check_visit visit, void *user)
 
 /* ---- shapes ---- */
 
-static void dropout_case(check_case *c, double rate, uint32_t id)
+static void dropout_case(check_case *c, tmb_noise noise, double rate, uint32_t id)
 {
-    case_start(c, "rate %.2f layer %u", rate, (unsigned)id);
+    static const char *const names[] = {"", " channels", " factors", " added"};
+
+    case_start(c, "rate %.2f layer %u%s", rate, (unsigned)id, names[noise]);
     add_rows(c, "x", TMB_ROLE_INPUT, FILL_NORMAL, DIMS(7, 33));
     c->y = add_like(c, "y", TMB_ROLE_OUTPUT, FILL_ZERO, 0);
     c->dy = add_like(c, "dy", TMB_ROLE_INPUT, FILL_NORMAL, 0);
@@ -114,10 +116,11 @@ static void dropout_case(check_case *c, double rate, uint32_t id)
 
         op->in[0] = 2 * i;
         op->out[0] = 2 * i + 1;
+        op->attr.noise = noise;
         op->attr.rate = (float)rate;
         op->attr.id = id;
     }
-    add_pair(c, 0, 3);
+    if (noise != TMB_NOISE_GAUSSIAN) add_pair(c, 0, 3);
 }
 
 static void pad_case(check_case *c, const int pad[4], int64_t channels)
@@ -197,7 +200,9 @@ static void visit_shapes(check_case *c, check_visit visit, void *user)
     static const int pads[][4] = {{1, 1, 1, 1}, {0, 0, 1, 1}, {2, 0, 1, 3}, {0, 0, 0, 0}};
 
     for (uint32_t i = 0; i < 4; i++) {
-        dropout_case(c, rates[i], i);
+        dropout_case(c, TMB_NOISE_DROP, rates[i], i);
+        visit(user, c);
+        dropout_case(c, (tmb_noise)i, rates[i % 3], i + 4);
         visit(user, c);
         pad_case(c, pads[i], i % 2 ? 3 : 17);
         visit(user, c);

@@ -1,4 +1,4 @@
-/* cpu_act.c - activations, softmax, dropout: sample by sample */
+/* cpu_act.c - activations and softmax: sample by sample */
 #include "cpu.h"
 
 #include <math.h>
@@ -7,6 +7,8 @@
 #define SELU_ALPHA 1.6732632423543772f
 #define SQRT_HALF  0.70710678f
 #define SQRT_2PI   2.5066283f
+#define SQRT_2_PI  0.79788456f /* sqrt(2 / pi) */
+#define CUBIC      0.044715f
 
 typedef struct act_plan {
     const tmb_attr *attr;
@@ -16,6 +18,18 @@ typedef struct act_plan {
 static float sigmoid(float x)
 {
     return x < 0 ? expf(x) / (1 + expf(x)) : 1 / (1 + expf(-x)); /* neither overflows */
+}
+
+static float softplus(float x)
+{
+    return (x > 0 ? x : 0) + log1pf(expf(-fabsf(x)));
+}
+
+static float hard_sigmoid(float x)
+{
+    const float y = x / 6 + 0.5f;
+
+    return y < 0 ? 0 : y > 1 ? 1 : y;
 }
 
 static float activate(tmb_activation act, float alpha, float x)
@@ -36,19 +50,43 @@ static float activate(tmb_activation act, float alpha, float x)
     case TMB_TANH:
         return tanhf(x);
     case TMB_SOFTPLUS:
-        return (x > 0 ? x : 0) + log1pf(expf(-fabsf(x)));
+        return softplus(x);
     case TMB_GELU:
         return 0.5f * x * (1 + erff(x * SQRT_HALF));
     case TMB_SWISH:
         return x * sigmoid(x);
-    case TMB_LINEAR:
-    case TMB_SOFTMAX:
-        break;
+    case TMB_HARD_SIGMOID:
+        return hard_sigmoid(x);
+    case TMB_SOFTSIGN:
+        return x / (1 + fabsf(x));
+    case TMB_EXPONENTIAL:
+        return expf(x);
+    case TMB_GELU_TANH:
+        return 0.5f * x * (1 + tanhf(SQRT_2_PI * (x + CUBIC * x * x * x)));
+    case TMB_HARD_SWISH:
+        return x * hard_sigmoid(x);
+    case TMB_MISH:
+        return x * tanhf(softplus(x));
+    default:
+        return x;
     }
-    return x;
 }
 
-/* d act / dx from y = act(x), or from x for GELU and SWISH; 0 at ReLU's corner. */
+static float gelu_tanh_slope(float x)
+{
+    const float t = tanhf(SQRT_2_PI * (x + CUBIC * x * x * x));
+
+    return 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * SQRT_2_PI * (1 + 3 * CUBIC * x * x);
+}
+
+static float mish_slope(float x)
+{
+    const float t = tanhf(softplus(x));
+
+    return t + x * (1 - t * t) * sigmoid(x);
+}
+
+/* d act / dx from y = act(x), or from x where y does not tell; 0 at ReLU's corner. */
 static float slope(tmb_activation act, float alpha, float y, float x)
 {
     switch (act) {
@@ -72,11 +110,21 @@ static float slope(tmb_activation act, float alpha, float y, float x)
         return 0.5f * (1 + erff(x * SQRT_HALF)) + x * expf(-x * x / 2) / SQRT_2PI;
     case TMB_SWISH:
         return sigmoid(x) * (1 + x * (1 - sigmoid(x)));
-    case TMB_LINEAR:
-    case TMB_SOFTMAX:
-        break;
+    case TMB_HARD_SIGMOID:
+        return y > 0 && y < 1 ? 1.0f / 6 : 0;
+    case TMB_SOFTSIGN:
+        return (1 - fabsf(y)) * (1 - fabsf(y));
+    case TMB_EXPONENTIAL:
+        return y;
+    case TMB_GELU_TANH:
+        return gelu_tanh_slope(x);
+    case TMB_HARD_SWISH:
+        return x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 0.5f;
+    case TMB_MISH:
+        return mish_slope(x);
+    default:
+        return 1;
     }
-    return 1;
 }
 
 void tmb__cpu_activate(
@@ -163,7 +211,8 @@ static void softmax(const cpu_stage *stage, const cpu_task *task)
         for (int64_t j = 0; j < last; j++)
             sum += y[j] = expf(x[j] - most);
         for (int64_t j = 0; j < last; j++)
-            y[j] = (float)(y[j] / sum);
+            y[j] = plan->attr->act == TMB_LOG_SOFTMAX ? x[j] - most - (float)log(sum)
+                                                      : (float)(y[j] / sum);
     }
 }
 
@@ -179,51 +228,19 @@ static void softmax_bwd(const cpu_stage *stage, const cpu_task *task)
             tmb__cpu_last(&task->program->tensors[task->program->ops[stage->op].in[0]]);
     const float *dy = tmb__cpu_at(stage, task, 0), *y = tmb__cpu_at(stage, task, 1);
     float *dx = tmb__cpu_at(stage, task, 2);
+    const bool of_log = plan->attr->act == TMB_LOG_SOFTMAX;
 
     for (int64_t r = 0; r < plan->count / last; r++, dy += last, y += last, dx += last) {
         double dot = 0;
 
         for (int64_t j = 0; j < last; j++)
-            dot += (double)dy[j] * y[j];
+            dot += of_log ? dy[j] : (double)dy[j] * y[j];
         for (int64_t j = 0; j < last; j++)
-            dx[j] = (float)(y[j] * (dy[j] - dot));
+            dx[j] = (float)(of_log ? dy[j] - exp(y[j]) * dot : y[j] * (dy[j] - dot));
     }
 }
 
 int tmb__cpu_build_SOFTMAX_BWD(struct tmb_program *p, int op)
 {
     return add_stage(p, op, softmax_bwd, 2);
-}
-
-/* ---- dropout: word e of the run's stream decides over element e ---- */
-
-static void dropout(const cpu_stage *stage, const cpu_task *task)
-{
-    const act_plan *plan = stage->data;
-    const struct tmb_program *p = task->program;
-    const double least = (double)plan->attr->rate * 0x1p32;
-    const float keep = 1 - plan->attr->rate;
-    const int64_t first = task->row * plan->count, end = first + plan->count;
-    const float *x = tmb__cpu_at(stage, task, 0);
-    float *y = tmb__cpu_at(stage, task, 1);
-    uint32_t words[256];
-
-    for (int64_t from = first / 4 * 4; from < end; from += 256) {
-        const int64_t to = end - from < 256 ? end : from + 256;
-
-        p->host.random(task->run->seed, task->run->step, plan->attr->id, (uint64_t)from / 4,
-                (to - from + 3) / 4, words);
-        for (int64_t e = from < first ? first : from; e < to; e++)
-            y[e - first] = words[e - from] >= least ? x[e - first] / keep : 0;
-    }
-}
-
-int tmb__cpu_build_DROPOUT(struct tmb_program *p, int op)
-{
-    return add_stage(p, op, dropout, 1);
-}
-
-int tmb__cpu_build_DROPOUT_BWD(struct tmb_program *p, int op)
-{
-    return add_stage(p, op, dropout, 1);
 }

@@ -47,9 +47,13 @@ static bool batched_input(tmb_op_kind kind, int i)
     case TMB_OP_DENSE_BWD_DATA:
     case TMB_OP_BN:
     case TMB_OP_BN_INFER:
+    case TMB_OP_LN:
+    case TMB_OP_PRELU:
         return i == 0;
     case TMB_OP_BN_BWD:
     case TMB_OP_BN_INFER_BWD:
+    case TMB_OP_LN_BWD:
+    case TMB_OP_PRELU_BWD:
         return i < 2;
     default:
         return !is_update(kind);
@@ -65,6 +69,8 @@ static bool batched_output(tmb_op_kind kind, int i)
     case TMB_OP_BN:
     case TMB_OP_BN_BWD:
     case TMB_OP_BN_INFER_BWD:
+    case TMB_OP_LN_BWD:
+    case TMB_OP_PRELU_BWD:
         return i == 0;
     default:
         return !is_update(kind);
@@ -143,6 +149,8 @@ static int check_kind(const question *q)
         return check_rank(q, o->out[0], 4);
     case TMB_OP_PAD:
     case TMB_OP_PAD_BWD:
+    case TMB_OP_UPSAMPLE:
+    case TMB_OP_UPSAMPLE_BWD:
         return check_rank(q, o->in[0], 4);
     case TMB_OP_DENSE:
     case TMB_OP_DENSE_BWD_DATA:

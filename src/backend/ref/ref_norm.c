@@ -1,4 +1,4 @@
-/* ref_norm.c - batch normalisation, training and inference
+/* ref_norm.c - batch normalisation, training and inference; layer normalisation
  *
  * x and y (..., c); statistics, gamma and beta (c). An absent gamma counts as 1, an absent beta as
  * 0. After keras.layers.BatchNormalization: mean and biased variance of all axes but the last;
@@ -146,5 +146,82 @@ void tmb__ref_bn_infer_bwd(const ref_call *call)
         for (int64_t r = 0; dx->data && r < rows; r++)
             dx->data[r * last + c] =
                     (float)(dy->data[r * last + c] * gamma_of(&call->in[2], c) * rstd);
+    }
+}
+
+/* Mean and 1 / sqrt(variance + eps) of row r of x (rows, c). */
+static void row_moments(double out[2], const ref_call *call, const float *x, int64_t c)
+{
+    double sum = 0, squares = 0;
+
+    for (int64_t j = 0; j < c; j++)
+        sum += x[j];
+    out[0] = sum / (double)c;
+    for (int64_t j = 0; j < c; j++)
+        squares += (x[j] - out[0]) * (x[j] - out[0]);
+    out[1] = 1 / sqrt(squares / (double)c + call->attr->eps);
+}
+
+/* LN: y = gamma (x - mean) rstd + beta, mean and biased variance of each row, the last axis. After
+ * keras.layers.LayerNormalization. Attribute: eps. */
+void tmb__ref_ln(const ref_call *call)
+{
+    const ref_view *gamma = &call->in[1], *beta = &call->in[2];
+    const int64_t c = ref_last(&call->in[0]), rows = ref_rows(&call->in[0]);
+
+    for (int64_t r = 0; r < rows; r++) {
+        const float *x = call->in[0].data + r * c;
+        double m[2];
+
+        row_moments(m, call, x, c);
+        for (int64_t j = 0; j < c; j++)
+            call->out[0].data[r * c + j] = (float)((x[j] - m[0]) * m[1] * gamma_of(gamma, j) +
+                    (beta->data ? beta->data[j] : 0));
+    }
+}
+
+/* dgamma = sum over rows of dy xhat, dbeta = sum of dy. */
+static void ln_weights(const ref_call *call, int64_t j)
+{
+    const int64_t c = ref_last(&call->in[1]), rows = ref_rows(&call->in[1]);
+    double sums[2] = {0};
+
+    for (int64_t r = 0; r < rows; r++) {
+        const float *x = call->in[1].data + r * c;
+        const double dy = call->in[0].data[r * c + j];
+        double m[2];
+
+        row_moments(m, call, x, c);
+        sums[0] += dy;
+        sums[1] += dy * (x[j] - m[0]) * m[1];
+    }
+    if (call->out[1].data) call->out[1].data[j] = (float)sums[1];
+    if (call->out[2].data) call->out[2].data[j] = (float)sums[0];
+}
+
+/* LN_BWD, with g = dy gamma and xhat = (x - mean) rstd of a row:
+ * dx = rstd (g - mean of g - xhat mean of g xhat). Ba, Kiros, Hinton: Layer normalization, 2016. */
+void tmb__ref_ln_bwd(const ref_call *call)
+{
+    const ref_view *gamma = &call->in[2], *dx = &call->out[0];
+    const int64_t c = ref_last(&call->in[1]), rows = ref_rows(&call->in[1]);
+
+    for (int64_t j = 0; j < c; j++)
+        ln_weights(call, j);
+    for (int64_t r = 0; dx->data && r < rows; r++) {
+        const float *dy = call->in[0].data + r * c, *x = call->in[1].data + r * c;
+        double m[2], sums[2] = {0};
+
+        row_moments(m, call, x, c);
+        for (int64_t j = 0; j < c; j++) {
+            sums[0] += dy[j] * gamma_of(gamma, j);
+            sums[1] += dy[j] * gamma_of(gamma, j) * (x[j] - m[0]) * m[1];
+        }
+        for (int64_t j = 0; j < c; j++) {
+            const double xhat = (x[j] - m[0]) * m[1];
+
+            dx->data[r * c + j] = (float)(m[1] *
+                    (dy[j] * gamma_of(gamma, j) - (sums[0] + xhat * sums[1]) / (double)c));
+        }
     }
 }

@@ -7,6 +7,34 @@
 #include <string.h>
 
 /* A net with every kind of layer, and options off their defaults. */
+static void more_layers(tmb_model *net)
+{
+    tmb_layer a, b;
+
+    tmb_reshape(net, .shape = {2, 2, -1});
+    tmb_upsampling2d(net, .size = {2, 3}, .bilinear = true);
+    a = tmb_upsampling2d(net, .size = {2, 1});
+    b = tmb_activate(net, .activation = TMB_RELU, .max_value = 2, .threshold = 0.5f);
+    a = tmb_multiply(net, .from = {a, b}, .activation = TMB_MISH);
+    b = tmb_activate(net, .activation = TMB_LEAKY_RELU, .layer = true);
+    a = tmb_maximum(net, .from = {a, b});
+    b = tmb_activate(net, .activation = TMB_ELU, .layer = true, .alpha = 0.5f);
+    a = tmb_minimum(net, .from = {a, b});
+    b = tmb_prelu(net, .shared_axes = {1, 2}, .init = TMB_RANDOM_NORMAL, .l2 = 1e-3f);
+    a = tmb_average(net, .from = {a, b});
+    b = tmb_prelu(net, .shared_axes = {0});
+    tmb_subtract(net, .from = {a, b});
+    tmb_cropping2d(net, .top = 1, .left = 2, .right = 1);
+    tmb_permute(net, .dims = {2, 1, 3});
+    tmb_dropout(net, .rate = 0.25f, .noise = TMB_NOISE_DROP_CHANNELS);
+    tmb_dropout(net, .rate = 0.25f, .noise = TMB_NOISE_GAUSSIAN_FACTOR);
+    tmb_dropout(net, .rate = 0.25f, .noise = TMB_NOISE_GAUSSIAN);
+    tmb_model_add_global_maxpool2d(net, &(tmb_plain_opts){.keepdims = true});
+    tmb_activate(net, .activation = TMB_SOFTMAX, .layer = true);
+    for (int act = TMB_HARD_SIGMOID; act <= TMB_LOG_SOFTMAX; act++)
+        tmb_activate(net, .activation = (tmb_activation)act);
+}
+
 static tmb_model *every_layer(void)
 {
     tmb_model *net;
@@ -33,6 +61,8 @@ static tmb_model *every_layer(void)
     b = tmb_model_add_global_maxpool2d(net, NULL);
     tmb_concatenate(net, .from = {a, b});
     tmb_dropout(net, .rate = 0.25f);
+    tmb_layernorm(net, .epsilon = 1e-5f, .no_center = true);
+    more_layers(net);
     tmb_flatten(net);
     tmb_dense(net, .units = 3, .activation = TMB_SOFTMAX, .l1 = 1e-5f);
     assert_ok(tmb_model_check(net));

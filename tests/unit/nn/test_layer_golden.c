@@ -82,7 +82,62 @@ typedef struct golden_case {
     X(act_softplus, tmb_activate(net, .activation = TMB_SOFTPLUS))                                 \
     X(act_leaky_relu, tmb_activate(net, .activation = TMB_LEAKY_RELU))                             \
     X(act_gelu, tmb_activate(net, .activation = TMB_GELU))                                         \
-    X(act_silu, tmb_activate(net, .activation = TMB_SWISH))
+    X(act_silu, tmb_activate(net, .activation = TMB_SWISH))                                        \
+    X(conv_same_even, tmb_conv2d(net, .filters = 3, .kernel = {2, 4}, .same_padding = true))       \
+    X(conv_same_even_stride3,                                                                      \
+            tmb_conv2d(                                                                            \
+                    net, .filters = 3, .kernel = {4, 4}, .stride = {3, 3}, .same_padding = true))  \
+    X(conv_dilated_valid, tmb_conv2d(net, .filters = 3, .kernel = {3, 2}, .dilation = {2, 3}))     \
+    X(conv_groups_stride2,                                                                         \
+            tmb_conv2d(net, .filters = 6, .kernel = {3, 3}, .stride = {2, 2}, .groups = 3))        \
+    X(depthwise_dilated_mult3,                                                                     \
+            tmb_depthwise_conv2d(net, .kernel = {3, 2}, .dilation = {2, 2}, .multiplier = 3,       \
+                    .same_padding = true))                                                         \
+    X(separable_stride2_relu,                                                                      \
+            tmb_separable_conv2d(net, .filters = 4, .kernel = {2, 3}, .stride = {2, 2},            \
+                    .same_padding = true, .activation = TMB_RELU))                                 \
+    X(maxpool_2x3_s1_same,                                                                         \
+            tmb_maxpool2d(net, .pool = {2, 3}, .stride = {1, 1}, .same_padding = true))            \
+    X(maxpool_3x2_s3, tmb_maxpool2d(net, .pool = {3, 2}, .stride = {3, 1}))                        \
+    X(avgpool_4x2_s3_same,                                                                         \
+            tmb_avgpool2d(net, .pool = {4, 2}, .stride = {3, 3}, .same_padding = true))            \
+    X(avgpool_2x3_s1_same,                                                                         \
+            tmb_avgpool2d(net, .pool = {2, 3}, .stride = {1, 1}, .same_padding = true))            \
+    X(global_avg_keepdims,                                                                         \
+            tmb_model_add_global_avgpool2d(net, &(tmb_plain_opts){.keepdims = true}))              \
+    X(global_max_keepdims,                                                                         \
+            tmb_model_add_global_maxpool2d(net, &(tmb_plain_opts){.keepdims = true}))              \
+    X(cropping, tmb_cropping2d(net, .top = 1, .bottom = 2, .left = 0, .right = 3))                 \
+    X(layernorm, tmb_layernorm(net, 0))                                                            \
+    X(layernorm_flat, tmb_layernorm(net, .epsilon = 1e-6f, .no_scale = true))                      \
+    X(permute, tmb_permute(net, .dims = {3, 1, 2}))                                                \
+    X(upsampling, tmb_upsampling2d(net, .size = {2, 3}))                                           \
+    X(upsampling_bilinear, tmb_upsampling2d(net, .size = {3, 2}, .bilinear = true))                \
+    X(multiply, tmb_multiply(net, .from = {select(net, 0, 3), select(net, 3, 3)}))                 \
+    X(average, tmb_average(net, .from = {select(net, 0, 3), select(net, 3, 3)}))                   \
+    X(maximum, tmb_maximum(net, .from = {select(net, 0, 3), select(net, 3, 3)}))                   \
+    X(minimum, tmb_minimum(net, .from = {select(net, 0, 3), select(net, 3, 3)}))                   \
+    X(subtract, tmb_subtract(net, .from = {select(net, 0, 3), select(net, 3, 3)}))                 \
+    X(relu, tmb_activate(net, .activation = TMB_RELU, .layer = true))                              \
+    X(relu_max6, tmb_activate(net, .activation = TMB_RELU, .max_value = 6))                        \
+    X(relu_slope, tmb_activate(net, .activation = TMB_RELU, .negative_slope = 0.1f))               \
+    X(relu_max,                                                                                    \
+            tmb_activate(net, .activation = TMB_RELU, .max_value = 1.5f, .negative_slope = 0.2f,   \
+                    .threshold = 0.5f))                                                            \
+    X(relu_threshold, tmb_activate(net, .activation = TMB_RELU, .threshold = 0.7f))                \
+    X(leaky_relu, tmb_activate(net, .activation = TMB_LEAKY_RELU, .layer = true))                  \
+    X(elu, tmb_activate(net, .activation = TMB_ELU, .layer = true, .alpha = 0.5f))                 \
+    X(softmax, tmb_activate(net, .activation = TMB_SOFTMAX, .layer = true))                        \
+    X(prelu, tmb_prelu(net, .shared_axes = {0}))                                                   \
+    X(prelu_shared, tmb_prelu(net, .shared_axes = {1, 2}))                                         \
+    X(prelu_flat, tmb_prelu(net, .shared_axes = {1}))                                              \
+    X(act_hard_sigmoid, tmb_activate(net, .activation = TMB_HARD_SIGMOID))                         \
+    X(act_softsign, tmb_activate(net, .activation = TMB_SOFTSIGN))                                 \
+    X(act_exponential, tmb_activate(net, .activation = TMB_EXPONENTIAL))                           \
+    X(act_hard_silu, tmb_activate(net, .activation = TMB_HARD_SWISH))                              \
+    X(act_mish, tmb_activate(net, .activation = TMB_MISH))                                         \
+    X(act_log_softmax, tmb_activate(net, .activation = TMB_LOG_SOFTMAX))                           \
+    X(act_gelu_tanh, tmb_activate(net, .activation = TMB_GELU_TANH))
 
 /* Channels first .. first + n - 1 of the input, picked by a frozen 1 x 1 kernel of zeros and ones. */
 static tmb_layer select(tmb_model *net, int first, int n)

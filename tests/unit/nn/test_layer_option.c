@@ -105,6 +105,79 @@ TEST(other_layers_name_wrong_options)
             tmb_concatenate(net, .from = {1, tmb_model_add_maxpool2d(net, NULL)}));
 }
 
+TEST(shaping_layers_name_wrong_options)
+{
+    REFUSES("cut by 3 and 3 rows, 0 and 0 columns, nothing of (6, 6, 4) is left",
+            tmb_cropping2d(net, .top = 3, .bottom = 3));
+    REFUSES("right is -1", tmb_cropping2d(net, .right = -1));
+    REFUSES("size is {0, 2}", tmb_upsampling2d(net, .size = {0, 2}));
+    REFUSES("its input is (144,), (height,", (tmb_flatten(net), tmb_upsampling2d(net, 0)));
+    REFUSES("dims is (2, 1), each of the axes 1 to 3", tmb_permute(net, .dims = {2, 1}));
+    REFUSES("dims is (2, 1, 2), each of the axes", tmb_permute(net, .dims = {2, 1, 2}));
+    REFUSES("dims is (4, 1, 2), each of the axes", tmb_permute(net, .dims = {4, 1, 2}));
+    REFUSES("dims is (-1, 1, 2), each of the axes", tmb_permute(net, .dims = {-1, 1, 2}));
+    REFUSES("epsilon is 3", tmb_layernorm(net, .epsilon = 3));
+}
+
+TEST(slopes_and_noises_name_wrong_options)
+{
+    REFUSES("max_value is -1", tmb_activate(net, .activation = TMB_RELU, .max_value = -1));
+    REFUSES("negative_slope is -0.5",
+            tmb_activate(net, .activation = TMB_RELU, .negative_slope = -0.5f));
+    REFUSES("threshold is nan", tmb_activate(net, .activation = TMB_RELU, .threshold = NAN));
+    REFUSES("max_value, negative_slope and threshold go with TMB_RELU only",
+            tmb_activate(net, .activation = TMB_LEAKY_RELU, .negative_slope = 0.1f));
+    REFUSES("max_value, negative_slope and threshold go with TMB_RELU only",
+            tmb_activate(net, .activation = TMB_SIGMOID, .max_value = 1));
+    REFUSES("an axis of shared_axes is 4, 1 to 3", tmb_prelu(net, .shared_axes = {1, 4}));
+    REFUSES("l1 is -1", tmb_prelu(net, .l1 = -1));
+    REFUSES("stddev is 2", tmb_dropout(net, .rate = 2, .noise = TMB_NOISE_GAUSSIAN));
+    REFUSES("rate is 1, less than 1",
+            tmb_dropout(net, .rate = 1, .noise = TMB_NOISE_GAUSSIAN_FACTOR));
+    REFUSES("noise is number 9", tmb_dropout(net, .rate = 0.5f, .noise = (tmb_noise)9));
+    REFUSES("its input is (144,), (height,",
+            (tmb_flatten(net), tmb_dropout(net, .rate = 0.5f, .noise = TMB_NOISE_DROP_CHANNELS)));
+}
+
+TEST(merges_name_wrong_inputs)
+{
+    REFUSES("merge is number 0", tmb_model_add_merge(net, (tmb_merge)0, NULL));
+    REFUSES("merge is number 77", tmb_model_add_merge(net, (tmb_merge)77, NULL));
+    REFUSES("it has 1 inputs, 2 to 8", tmb_average(net, .from = {1}));
+    REFUSES("it has 3 inputs, 2 to 2", tmb_subtract(net, .from = {1, 1, 1}));
+    REFUSES("input 2 is (3, 3, 4) and the first (6, 6, 4), equal shapes expected",
+            tmb_maximum(net, .from = {1, tmb_model_add_maxpool2d(net, NULL)}));
+    REFUSES("input 2 is (3, 3, 4) and the largest (6, 6, 4), the same or (1, 1, channels)",
+            tmb_multiply(net, .from = {1, tmb_model_add_maxpool2d(net, NULL)}));
+    REFUSES("input 2 is (4,) and the largest (6, 6, 4)",
+            tmb_multiply(net, .from = {1, tmb_global_avgpool2d(net)}));
+}
+
+TEST(relu_is_the_cheapest_function_that_does)
+{
+    tmb_model *net = new_net(8, 8, 4);
+
+    tmb_activate(net, .activation = TMB_RELU, .layer = true);
+    tmb_activate(net, .activation = TMB_RELU, .max_value = 6);
+    tmb_activate(net, .activation = TMB_RELU, .negative_slope = 0.1f);
+    tmb_activate(net, .activation = TMB_RELU, .max_value = 6, .negative_slope = 0.1f);
+    tmb_activate(net, .activation = TMB_RELU, .threshold = 1);
+    tmb_activate(net, .activation = TMB_LEAKY_RELU, .layer = true);
+    tmb_activate(net, .activation = TMB_TANH, .layer = true);
+    assert_ok(tmb_model_check(net));
+    assert_int_equal(net->layers[1].config.activation, TMB_RELU);
+    assert_int_equal(net->layers[2].config.activation, TMB_RELU6);
+    assert_int_equal(net->layers[3].config.activation, TMB_LEAKY_RELU);
+    assert_int_equal(net->layers[4].config.activation, TMB_LINEAR);
+    assert_int_equal(net->layers[5].config.activation, TMB_LINEAR);
+    for (int k = 2; k <= 6; k++)
+        assert_string_equal(info_of(net, k).class_name, "ReLU");
+    assert_string_equal(info_of(net, 7).class_name, "LeakyReLU");
+    assert_true(net->layers[6].config.alpha == 0.3f);
+    assert_string_equal(info_of(net, 8).class_name, "Activation");
+    tmb_model_free(net);
+}
+
 TEST(defaults_are_keras)
 {
     tmb_model *net = new_net(8, 8, 4);
