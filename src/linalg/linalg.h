@@ -21,8 +21,8 @@ typedef struct tmb__product {
 /* The routines, loaded with the first tmb__linalg_get; any thread may call them, they take turns. */
 typedef struct tmb__linalg {
     void (*product)(const tmb__product *p);
-    /* c (n, n) = a^T a + beta c, both triangles; a (rows, n). */
-    void (*gram)(double *c, const double *a, int rows, int n, double beta);
+    /* c = a^T a + beta c (columns, columns), or a a^T + beta c (rows, rows) if `outer`; both triangles. */
+    void (*gram)(double *c, const double *a, int rows, int columns, bool outer, double beta);
     /* Lower factor L of a = L L^T in place; the upper triangle is left as it is. 0, or the number of the
      * first leading minor that is not positive. */
     int (*factor)(double *a, int n);

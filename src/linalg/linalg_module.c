@@ -50,11 +50,13 @@ static void product(const tmb__product *p)
     end(threads);
 }
 
-static void gram(double *c, const double *a, int rows, int n, double beta)
+static void gram(double *c, const double *a, int rows, int columns, bool outer, double beta)
 {
+    const int n = outer ? rows : columns, k = outer ? columns : rows;
     const int threads = begin();
 
-    cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, n, rows, 1, a, n, beta, c, n);
+    cblas_dsyrk(CblasRowMajor, CblasLower, outer ? CblasNoTrans : CblasTrans, n, k, 1, a, columns,
+            beta, c, n);
     end(threads);
     mirror(c, n);
 }

@@ -65,7 +65,7 @@ TEST(linalg_product_is_the_sum_it_says)
 static void draw_gram(const tmb__linalg *la, double *a, double *gram)
 {
     draw(a, ROWS * N, 3);
-    la->gram(gram, a, ROWS, N, 0);
+    la->gram(gram, a, ROWS, N, false, 0);
 }
 
 TEST(linalg_gram_adds_blocks_of_rows)
@@ -79,9 +79,20 @@ TEST(linalg_gram_adds_blocks_of_rows)
             expected[i] += a[r * N + i / N] * a[r * N + i % N];
     }
     assert_near(gram, expected, N * N);
-    la->gram(parts, a, 5, N, 0);
-    la->gram(parts, a + 5 * N, ROWS - 5, N, 1);
+    la->gram(parts, a, 5, N, false, 0);
+    la->gram(parts, a + 5 * N, ROWS - 5, N, false, 1);
     assert_near(parts, expected, N * N);
+}
+
+TEST(linalg_gram_of_rows)
+{
+    const tmb__linalg *la = routines();
+    double a[ROWS * N], gram[ROWS * ROWS], expected[ROWS * ROWS];
+
+    draw(a, ROWS * N, 6);
+    la->gram(gram, a, ROWS, N, true, 0);
+    la->product(&(tmb__product){a, a, expected, ROWS, ROWS, N, false, true, 1, 0});
+    assert_near(gram, expected, ROWS * ROWS);
 }
 
 TEST(linalg_cholesky_factors_solves_and_inverts)
@@ -148,8 +159,8 @@ TEST(linalg_same_input_same_bits)
     static double a[150 * 90], first[90 * 90], second[90 * 90];
 
     draw(a, 150 * 90, 5);
-    la->gram(first, a, 150, 90, 0);
-    la->gram(second, a, 150, 90, 0);
+    la->gram(first, a, 150, 90, false, 0);
+    la->gram(second, a, 150, 90, false, 0);
     assert_memory_equal(first, second, sizeof first);
 }
 
