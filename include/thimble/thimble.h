@@ -11,6 +11,7 @@
 #include <thimble/device.h>
 #include <thimble/features.h>
 #include <thimble/generator.h>
+#include <thimble/head.h>
 #include <thimble/image.h>
 #include <thimble/model.h>
 #include <thimble/recipe.h>

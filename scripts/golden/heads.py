@@ -1,0 +1,137 @@
+"""heads.npz - heads on features by NumPy and SciPy, everything left out by fitting again
+
+Ridge and the limit of the known are refitted without each group; logistic regression is SciPy's BFGS."""
+import numpy as np
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import log_expit, logsumexp
+
+from golden_io import save
+
+
+def standardise(x):
+    x = x.astype(np.float64)
+    mean, deviation = x.mean(0), x.std(0)
+    scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 0)
+    return (x - mean) * scale, mean, scale
+
+
+def targets(label, classes):
+    if classes == 2:
+        return np.where(label == 1, 1.0, -1.0)[:, None]
+    return np.where(label[:, None] == np.arange(classes), 1.0, -1.0)
+
+
+def ridge(x, y, penalty):
+    """Weights (d, k) and bias (k) of least squares, n times the penalty on the weights."""
+    xm, ym = x.mean(0), y.mean(0)
+    xc = x - xm
+    w = np.linalg.solve(xc.T @ xc + penalty * np.eye(x.shape[1]), xc.T @ (y - ym))
+    return w, ym - xm @ w
+
+
+def ridge_unseen(x, y, penalty, group):
+    out = np.zeros_like(y)
+    for g in np.unique(group):
+        rest = group != g
+        w, b = ridge(x[rest], y[rest], penalty)
+        out[~rest] = x[~rest] @ w + b
+    return out
+
+
+def logistic(x, label, classes, penalty):
+    n, d = x.shape
+    k = 1 if classes == 2 else classes
+
+    def loss(p):
+        w, b = p[:d * k].reshape(d, k), p[d * k:]
+        s = x @ w + b
+        if k == 1:
+            fit = -log_expit(np.where(label == 1, s[:, 0], -s[:, 0])).mean()
+            push = (1 / (1 + np.exp(-s)) - (label == 1)[:, None]) / n
+        else:
+            fit = (logsumexp(s, 1) - s[np.arange(n), label]).mean()
+            push = (np.exp(s - logsumexp(s, 1, keepdims=True)) - np.eye(k)[label]) / n
+        return (fit + penalty / 2 * (w ** 2).sum(),
+                np.concatenate([(x.T @ push + penalty * w).ravel(), push.sum(0)]))
+
+    found = minimize(loss, np.zeros(d * k + k), jac=True, method="BFGS", options={"gtol": 1e-10, "maxiter": 5000})
+    return found.x[:d * k].reshape(d, k), found.x[d * k:], found.fun
+
+
+def temperature(scores, label):
+    n, k = scores.shape
+    sure = (n + 1) / (n + 2)
+
+    def loss(scale):
+        s = scores * np.exp(scale)
+        if k == 1:
+            t = np.where(label == 1, sure, 1 - sure)
+            return -(t * log_expit(s[:, 0]) + (1 - t) * log_expit(-s[:, 0])).sum()
+        t = np.where(np.eye(k)[label] == 1, sure, (1 - sure) / (k - 1))
+        return -(t * (s - logsumexp(s, 1, keepdims=True))).sum()
+
+    return np.exp(-minimize_scalar(loss, bracket=(-2, 2), tol=1e-12).x)
+
+
+def nearest(rows, means, m):
+    return min(f @ np.linalg.solve(m, f) for f in rows - means)
+
+
+def unknown(x, label, classes, keep, new):
+    """Distances of new rows under the limit that rows left out set; x standardised."""
+    n, d = x.shape
+    means = np.stack([x[label == c].mean(0) for c in range(classes)])
+    e = x - means[label]
+    s = e.T @ e / n
+    m = np.trace(s) / d
+    shrink = ((e ** 2).sum(1) @ (e ** 2).sum(1) / n - (s ** 2).sum()) / n / ((s - m * np.eye(d)) ** 2).sum()
+    shrink = min(max(shrink, 0.01), 0.99)
+    a = n * shrink / (1 - shrink) * m
+    left = []
+    for i in range(n):
+        rest = np.arange(n) != i
+        mean = np.stack([x[rest & (label == c)].mean(0) for c in range(classes)])
+        f = x[rest] - mean[label[rest]]
+        left.append(nearest(x[i], mean, f.T @ f + a * np.eye(d)))
+    limit = np.sort(left)[min(int(np.ceil(keep * (n + 1))), n) - 1]
+    full = e.T @ e + a * np.eye(d)
+    return np.sqrt(np.array([nearest(row, means, full) for row in new]) / limit)
+
+
+def main():
+    out = {}
+    for name, n, d, classes, views, grouped in (("tall", 48, 6, 3, 1, False), ("wide", 20, 50, 2, 1, False),
+                                                ("views", 24, 9, 2, 2, False), ("groups", 30, 5, 3, 1, True)):
+        rng = np.random.default_rng(len(out) + 5)
+        label = np.repeat(np.arange(n // views) % classes, views).astype(np.int32)
+        x = rng.normal(size=(n, d)) * rng.uniform(0.1, 3, d) + rng.normal(size=d)
+        x += 0.8 * rng.normal(size=(classes, d))[label]
+        x = x.astype(np.float32)
+        x[:, 1] = 2.5  # does not vary
+        group = np.arange(n) // views
+        if grouped:
+            group = np.arange(n) // 2 % (n // 4)
+        z, mean, scale = standardise(x)
+        y = targets(label, classes)
+        out.update({f"{name}/x": x, f"{name}/label": label, f"{name}/group": group.astype(np.int64)})
+        for penalty in (0.01, 1.0, 30.0):
+            w, b = ridge(z, y, n * penalty)
+            out[f"{name}/ridge_{penalty:g}/unseen"] = ridge_unseen(z, y, n * penalty, group)
+            out[f"{name}/ridge_{penalty:g}/kernel"] = w * scale[:, None]
+            out[f"{name}/ridge_{penalty:g}/bias"] = b - (mean * scale) @ w
+        for penalty in (0.01, 0.3):
+            w, b, loss = logistic(z, label, classes, penalty)
+            out[f"{name}/logistic_{penalty:g}/kernel"] = w * scale[:, None]
+            out[f"{name}/logistic_{penalty:g}/bias"] = b - (mean * scale) @ w
+            out[f"{name}/logistic_{penalty:g}/loss"] = np.array(loss)
+        scores = ridge_unseen(z, y, n * 1.0, group)
+        out[f"{name}/temperature"] = np.array(temperature(scores, label))
+        if views == 1:
+            # What lies outside the rows' own axes counts too, so new rows are anywhere.
+            new = (x[:5] + 3 * rng.normal(size=(5, d))).astype(np.float32)
+            out[f"{name}/new"] = new
+            out[f"{name}/distance"] = unknown(z, label, classes, 0.9, (new.astype(np.float64) - mean) * scale)
+    save("heads.npz", out)
+
+
+main()

@@ -1,0 +1,194 @@
+/* logistic.c - logistic and softmax regression with a penalty, chosen by k folds
+ *
+ *     mean of log(1 + exp(-y s)), or of log sum_j exp(s_j - s_label),  +  penalty / 2 |w|^2
+ *
+ * with s = w z + b and z = u diag(sqrt(values)), the rows in their axes. There the Hessian is near
+ * diagonal: at most values / (4 n) + penalty, which minimise() gets as its first guess. Penalties go
+ * from strong to weak, each fold's fit beginning where its last one ended. */
+#include "head/head.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { PER_DECADE = 2, MOST_STEPS = 500, WORSE = 3 };
+
+#define HIGHEST 10.0
+#define LOWEST  1e-4
+
+typedef struct problem {
+    const tmb__task *task;
+    int k, leave;           /* outputs; the fold that is not learnt from, -1: none */
+    double penalty, learnt; /* rows learnt from */
+    double *z;              /* (n, r) */
+    double *scale;          /* ((r + 1) k) first guess of the inverse Hessian */
+    double *scores;         /* (n, k) of all rows, at the last point asked for */
+    double *push;           /* (n, k) loss by score */
+    double *photos;         /* (n, k) */
+    double *start;          /* (folds + 1, (r + 1) k) where each fold's fit stands */
+} problem;
+
+/* Minus the log likelihood of one row, and push = its gradient by the scores. */
+static double row_loss(const double *s, int k, int label, double *push)
+{
+    double most = s[0], sum = 0;
+
+    if (k == 1) {
+        const double margin = label ? s[0] : -s[0];
+        const double e = exp(-fabs(margin));
+
+        push[0] = (margin > 0 ? e / (1 + e) : 1 / (1 + e)) * (label ? -1 : 1);
+        return log1p(e) + (margin > 0 ? 0 : -margin);
+    }
+    for (int c = 1; c < k; c++)
+        most = TMB_MAX(most, s[c]);
+    for (int c = 0; c < k; c++)
+        sum += push[c] = exp(s[c] - most);
+    for (int c = 0; c < k; c++)
+        push[c] = push[c] / sum - (c == label);
+    return log(sum) + most - s[label];
+}
+
+/* Scores of all rows at x: w (k, r), then b (k). */
+static void score(problem *p, const double *x)
+{
+    const tmb__axes *a = p->task->axes;
+
+    a->la->product(&(tmb__product){p->z, x, p->scores, a->n, p->k, a->r, .b_t = true, .alpha = 1});
+    for (int i = 0; i < a->n * p->k; i++)
+        p->scores[i] += x[p->k * a->r + i % p->k];
+}
+
+static double objective(void *user, const double *x, double *gradient)
+{
+    problem *p = user;
+    const tmb__axes *a = p->task->axes;
+    const int n = a->n, r = a->r, k = p->k;
+    double loss = 0, squares = 0;
+
+    score(p, x);
+    memset(gradient + k * r, 0, (size_t)k * sizeof *gradient);
+    for (int i = 0; i < n; i++) {
+        double *push = p->push + (size_t)i * (size_t)k;
+
+        if (p->task->fold[i] == p->leave) {
+            memset(push, 0, (size_t)k * sizeof *push);
+            continue;
+        }
+        loss += row_loss(p->scores + (size_t)i * (size_t)k, k, p->task->label[i], push);
+        for (int c = 0; c < k; c++)
+            gradient[k * r + c] += push[c] / p->learnt;
+    }
+    a->la->product(
+            &(tmb__product){p->push, p->z, gradient, k, r, n, .a_t = true, .alpha = 1 / p->learnt});
+    for (int i = 0; i < k * r; i++) {
+        squares += x[i] * x[i];
+        gradient[i] += p->penalty * x[i];
+    }
+    return loss / p->learnt + p->penalty / 2 * squares;
+}
+
+/* Fit without fold `leave` from `x`, and leave all scores in p->scores. */
+static int fit_fold(problem *p, int leave, double *x, double tolerance)
+{
+    const tmb__axes *a = p->task->axes;
+    tmb__minimum m = {.n = (a->r + 1) * p->k,
+            .most = MOST_STEPS,
+            .scale = p->scale,
+            .tolerance = tolerance,
+            .f = objective,
+            .user = p};
+
+    p->leave = leave;
+    p->learnt = 0;
+    for (int i = 0; i < a->n; i++)
+        p->learnt += p->task->fold[i] != leave;
+    for (int i = 0; i < m.n; i++)
+        p->scale[i] = i < p->k * a->r ? 1 / (a->values[i % a->r] / (4 * a->n) + p->penalty) : 4;
+    TMB_TRY(tmb__minimise(&m, x));
+    score(p, x);
+    return 0;
+}
+
+/* Unseen scores by folds at p->penalty, their errors and log loss. */
+static int unseen(problem *p, tmb__linear *model)
+{
+    const int n = p->task->axes->n, k = p->k, size = (p->task->axes->r + 1) * k;
+    double push[TMB__MOST_CLASSES];
+
+    for (int f = 0; f < p->task->folds; f++) {
+        if (p->task->opts->stop && *p->task->opts->stop) return TMB_ESTOPPED;
+        TMB_TRY(fit_fold(p, f, p->start + (size_t)f * (size_t)size, 1e-5));
+        for (int i = 0; i < n; i++) {
+            if (p->task->fold[i] == f)
+                memcpy(model->unseen + i * k, p->scores + i * k, (size_t)k * sizeof *p->scores);
+        }
+    }
+    model->penalty = p->penalty;
+    model->loss = 0;
+    for (int i = 0; i < n; i++)
+        model->loss += row_loss(model->unseen + i * k, k, p->task->label[i], push) / n;
+    model->errors = tmb__count_errors(p->task, model->unseen, p->photos);
+    return 0;
+}
+
+/* Down the path until the loss has risen for a while. */
+static int choose(problem *p, tmb__linear *model)
+{
+    double lowest = INFINITY;
+    tmb__linear other;
+    int status = 0, worse = 0;
+
+    TMB_TRY(tmb__linear_new(&other, p->task));
+    model->errors = -1;
+    for (int i = 0; status == 0 && worse < WORSE; i++) {
+        p->penalty = HIGHEST * pow(10, -(double)i / PER_DECADE);
+        if (p->penalty < 0.99 * LOWEST) break;
+        status = unseen(p, &other);
+        worse = other.loss < lowest ? 0 : worse + 1;
+        lowest = TMB_MIN(lowest, other.loss);
+        if (status == 0) tmb__linear_better(model, &other, p->task);
+    }
+    tmb__linear_free(&other);
+    return status;
+}
+
+static int fit(problem *p, tmb__linear *model)
+{
+    const int r = p->task->axes->r, k = p->k, size = (r + 1) * k;
+    double *x = p->start + (size_t)p->task->folds * (size_t)size;
+    int status;
+
+    p->penalty = p->task->opts->penalty;
+    status = p->penalty > 0 ? unseen(p, model) : choose(p, model);
+    if (status < 0) return status;
+    p->penalty = model->penalty;
+    TMB_TRY(fit_fold(p, -1, x, 1e-8));
+    memcpy(model->w, x, (size_t)(k * r) * sizeof *x);
+    memcpy(model->b, x + k * r, (size_t)k * sizeof *x);
+    return 0;
+}
+
+int tmb__logistic_fit(const tmb__task *task, tmb__linear *model)
+{
+    const tmb__axes *a = task->axes;
+    const size_t n = (size_t)a->n, r = (size_t)a->r, k = (size_t)task->k, size = (r + 1) * k;
+    problem p = {.task = task,
+            .k = task->k,
+            .z = tmb__calloc(n * r, sizeof(double)),
+            .scale = tmb__calloc(size, sizeof(double)),
+            .scores = tmb__calloc(n * k, sizeof(double)),
+            .push = tmb__calloc(n * k, sizeof(double)),
+            .photos = tmb__calloc(n * k, sizeof(double)),
+            .start = tmb__calloc(((size_t)task->folds + 1) * size, sizeof(double))};
+    double *const all[] = {p.z, p.scale, p.scores, p.push, p.photos, p.start};
+    int status = 0;
+
+    for (size_t i = 0; i < TMB_COUNT(all); i++)
+        if (!all[i]) status = TMB_ENOMEM;
+    for (size_t i = 0; status == 0 && i < n * r; i++)
+        p.z[i] = a->u[i] * sqrt(a->values[i % r]);
+    if (status == 0) status = fit(&p, model);
+    for (size_t i = 0; i < TMB_COUNT(all); i++)
+        tmb__free(all[i]);
+    return status;
+}
