@@ -29,6 +29,9 @@ void tmb__tensors_free(tmb__tensors *list);
 
 /* What a file seems to be by its first bytes, "an HTML page, ..."; NULL if it cannot be told. */
 const char *tmb__file_kind(const uint8_t *bytes, size_t size);
+/* TMB_EMODEL "not a .npy array, it looks like ..." if that is plainly none; `own` begins the kind that is
+ * wanted, "a NumPy". */
+int tmb__check_kind(const tmb__bytes *file, const char *wanted, const char *own, const char *what);
 
 /* ---- JSON (json_text.c): jansson's values, for those who include <jansson.h> ---- */
 

@@ -221,12 +221,10 @@ static int check_kind(const reader *r)
 {
     uint8_t head[512];
     const ssize_t n = refused() ? -1 : pread(r->file, head, sizeof head, 0);
-    const char *kind;
+    const tmb__bytes start = {head, (size_t)n};
 
     if (n < 0) return fail_io(r, "read it");
-    kind = tmb__file_kind(head, (size_t)n);
-    if (!kind || (n >= 8 && memcmp(head, "\x89HDF\r\n\x1a\n", 8) == 0)) return 0;
-    return tmb__fail(TMB_EMODEL, "%s: not HDF5, it looks like %s", tmb__printable(r->what), kind);
+    return tmb__check_kind(&start, "HDF5", "an HDF5", r->what);
 }
 
 static int open_path(reader *r)

@@ -43,3 +43,12 @@ const char *tmb__file_kind(const uint8_t *bytes, size_t size)
     }
     return NULL;
 }
+
+int tmb__check_kind(const tmb__bytes *file, const char *wanted, const char *own, const char *what)
+{
+    const char *kind = tmb__file_kind(file->data, file->size);
+
+    if (!kind || strncmp(kind, own, strlen(own)) == 0) return 0;
+    return tmb__fail(
+            TMB_EMODEL, "%s: not %s, it looks like %s", tmb__printable(what), wanted, kind);
+}

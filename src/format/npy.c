@@ -183,10 +183,12 @@ static int read_dict(cursor *c, header *h)
 /* The header; `data` gets the number of bytes before the data. */
 static int read_header(header *h, size_t *data, const uint8_t *bytes, size_t size, const char *what)
 {
+    const tmb__bytes file = {(uint8_t *)(uintptr_t)bytes, size};
     size_t length, start;
     cursor c;
 
     if (size < MAGIC + 4 || memcmp(bytes, "\x93NUMPY", MAGIC) != 0) {
+        TMB_TRY(tmb__check_kind(&file, "a .npy array", "a NumPy", what));
         return fail(what, "its first bytes are not \\x93NUMPY");
     }
     if (bytes[6] < 1 || bytes[6] > 3 || bytes[7] != 0) {

@@ -136,7 +136,7 @@ static int read_members(reader *r, tmb__tensors *out)
     return tmb__tensors_index(out, r->what);
 }
 
-static int fail_open(const char *what, zip_error_t *error)
+static int fail_open(const tmb__bytes *file, const char *what, zip_error_t *error)
 {
     if (zip_error_code_zip(error) == ZIP_ER_MEMORY) {
         return tmb__fail(TMB_ENOMEM, "not enough memory to open %s", tmb__printable(what));
@@ -144,12 +144,14 @@ static int fail_open(const char *what, zip_error_t *error)
     if (zip_error_code_zip(error) == ZIP_ER_EXISTS) {
         return tmb__fail(TMB_EMODEL, "%s: a member is there twice", tmb__printable(what));
     }
-    return tmb__fail(TMB_EMODEL, "%s: not a sound .npz (zip): %s", tmb__printable(what),
-            zip_error_strerror(error));
+    TMB_TRY(tmb__check_kind(file, "a .npz (zip)", "a zip", what));
+    return tmb__fail(TMB_EMODEL, "%s: not a sound .npz (zip)%s: %s", tmb__printable(what),
+            file->data[0] == 'P' ? ", cut off or damaged" : "", zip_error_strerror(error));
 }
 
 int tmb__npz_parse(tmb__tensors *out, const uint8_t *bytes, size_t size, const char *what)
 {
+    const tmb__bytes file = {(uint8_t *)(uintptr_t)bytes, size};
     reader r = {.what = what, .size = size};
     zip_source_t *source;
     zip_error_t error;
@@ -158,13 +160,14 @@ int tmb__npz_parse(tmb__tensors *out, const uint8_t *bytes, size_t size, const c
     *out = (tmb__tensors){.owns = true};
     /* PITFALL: libzip takes an empty file for an empty archive. */
     if (size < sizeof empty) {
+        TMB_TRY(tmb__check_kind(&file, "a .npz (zip)", "a zip", what));
         return tmb__fail(TMB_EMODEL, "%s: not a sound .npz (zip): %zu bytes, expected at least %zu",
                 tmb__printable(what), size, sizeof empty);
     }
     zip_error_init(&error);
     source = zip_source_buffer_create(bytes, size, 0, &error);
     if (source) r.zip = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error);
-    status = r.zip ? read_members(&r, out) : fail_open(what, &error);
+    status = r.zip ? read_members(&r, out) : fail_open(&file, what, &error);
     if (r.zip) {
         zip_discard(r.zip);
     } else if (source) {

@@ -177,7 +177,7 @@ static int copy_tensors(tmb__tensors *out, entry *entries, size_t n, const uint8
 
 static int read_frame(uint64_t *length, const uint8_t *bytes, size_t size, const char *what)
 {
-    const char *kind = tmb__file_kind(bytes, size);
+    const tmb__bytes file = {(uint8_t *)(uintptr_t)bytes, size};
 
     *length = 0;
     for (int i = PREFIX; size >= PREFIX && i-- > 0;)
@@ -185,10 +185,7 @@ static int read_frame(uint64_t *length, const uint8_t *bytes, size_t size, const
     if (size > PREFIX && *length > 0 && *length <= TMB_MIN(size - PREFIX, HEADER_LIMIT) &&
             bytes[PREFIX] == '{')
         return 0;
-    if (kind && strcmp(kind, "a safetensors file") != 0) {
-        return tmb__fail(
-                TMB_EMODEL, "%s: not safetensors, it looks like %s", tmb__printable(what), kind);
-    }
+    TMB_TRY(tmb__check_kind(&file, "safetensors", "a safetensors", what));
     if (*length > 0 && *length <= HEADER_LIMIT && *length > size - PREFIX) {
         return tmb__fail(TMB_EMODEL, "%s: cut off: its header has %llu bytes, the file %zu",
                 tmb__printable(what), (unsigned long long)*length, size);

@@ -135,7 +135,7 @@ TEST(npz_refuses_other_members)
     assert_message("a.npz: a.npy: not a .npy array");
     test_write(test_temp("a.npz"), "<html>", 6);
     assert_status(tmb__npz_read(&list, test_temp("a.npz")), TMB_EMODEL);
-    assert_message("not a sound .npz (zip)");
+    assert_message("a.npz: not a .npz (zip), it looks like an HTML page");
 }
 
 /* libzip refuses to make two members of one name, so a byte is changed in both places. */
