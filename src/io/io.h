@@ -36,6 +36,8 @@ void tmb__weights_changed(tmb_model *model);
 int64_t tmb__array_nonfinite(const tmb__array *array, int64_t *first);
 /* Slashes at the end of `text`, as a shell adds them to folders, do not count. */
 bool tmb__ends_with(const char *text, const char *ending);
+/* Why a weight has another shape than is expected, and what may help (keras_match.c). */
+const char *tmb__likely_cause(const tmb__shape *found, const tmb__shape *expected);
 
 /* All tensors of a weights file of any kind, as tmb_tensors_visit knows them (tensor_list.c). */
 int tmb__tensors_read(tmb__tensors *out, const char *path);
@@ -45,6 +47,8 @@ int tmb__tensors_read(tmb__tensors *out, const char *path);
 /* What is in a .h5, a .keras or a .weights.json; and its weights into the model, `report` filled. */
 int tmb__keras_read(tmb__h5_file *out, const char *path);
 bool tmb__keras_takes(const char *path); /* by its ending */
+/* Log which of Keras' layouts it has; one of none is fine, too (keras_layout.c). */
+int tmb__keras_describe(const tmb__h5_file *h5, const char *what);
 /* A .weights.json and the files it names (keras_shards.c). */
 int tmb__keras_shards(tmb__h5_file *out, const char *path);
 int tmb__keras_load(

@@ -349,3 +349,20 @@ int tmb__keras_list(tmb__keras_file *file)
     }
     return gather(file);
 }
+
+int tmb__keras_describe(const tmb__h5_file *h5, const char *what)
+{
+    tmb__keras_file file = {.what = what, .h5 = *h5};
+    const int status = tmb__keras_list(&file);
+    char of[64] = "";
+
+    if (status == 0 && file.backend)
+        snprintf(of, sizeof of, ", Keras %d.%d on %.20s", file.version[0], file.version[1],
+                tmb__printable(file.backend));
+    if (status == 0)
+        TMB_LOG(INFO, "%s: %s%s, %d layers with weights", tmb__printable(what), file.label, of,
+                file.n_layers);
+    tmb__free(file.layers);
+    tmb__free(file.weights);
+    return status == TMB_ENOMEM ? status : 0;
+}

@@ -68,9 +68,10 @@ static int fail_counts(const tmb__keras_file *file, const tmb_model *model)
         tmb__detail("the net goes on with \"%s\"", tmb__printable(model->layers[k].name));
     }
     if (file->n_layers > n)
-        tmb__hint("if the file has its classifier and the net has not, load by name");
+        tmb__hint("if the file has its classifier on top and the net has not: --prefix takes the "
+                  "layers below");
     else
-        tmb__hint("if only a part of the net is in the file, load by name");
+        tmb__hint("if only a part of the net is in the file: --by-name leaves the rest as it is");
     return TMB_EMODEL;
 }
 
@@ -95,9 +96,12 @@ static int match_classes(const matching *m)
         if (layer->n_weights == 0) continue;
         m->source[k] = nth_of_class(m->file, tmb__layer_stem(layer->kind), seen[layer->kind]++);
         if (m->source[k] < 0) {
-            return tmb__fail(TMB_EMODEL, "%s: layer \"%s\": the file has %d layers of class %s",
+            tmb__fail(TMB_EMODEL, "%s: layer \"%s\": the file has %d layers of class %s",
                     tmb__printable(m->file->what), tmb__printable(layer->name),
                     seen[layer->kind] - 1, tmb__layer_class(layer->kind));
+            tmb__hint(
+                    "if only a part of the net is in the file: --by-name leaves the rest as it is");
+            return TMB_EMODEL;
         }
         matched++;
     }
@@ -122,6 +126,29 @@ static int match_order(const matching *m)
     return 0;
 }
 
+/* The first few names of each side. */
+static int fail_names(const tmb__keras_file *file, const tmb_model *model)
+{
+    tmb__strbuf here = {0}, there = {0};
+    int n = 0;
+
+    for (int i = 0; i < file->n_layers && i < 4; i++)
+        tmb__strbuf_add(&there, " \"%s\"", tmb__printable(file->layers[i].name));
+    for (int k = 0; k < model->n_layers && n < 4; k++) {
+        if (model->layers[k].n_weights == 0) continue;
+        tmb__strbuf_add(&here, " \"%s\"", tmb__printable(model->layers[k].name));
+        n++;
+    }
+    tmb__fail(TMB_EMODEL, "%s: no layer has a name of the net's", tmb__printable(file->what));
+    if (!here.failed && !there.failed)
+        tmb__detail("the file has%s%s, the net%s%s", there.text, file->n_layers > 4 ? " ..." : "",
+                here.text ? here.text : " none", n == 4 ? " ..." : "");
+    tmb__hint("without --by-name layers are matched in their order");
+    tmb__strbuf_free(&here);
+    tmb__strbuf_free(&there);
+    return TMB_EMODEL;
+}
+
 static int match_names(
         const tmb__keras_file *file, const tmb_model *model, int *source, int *unused)
 {
@@ -141,8 +168,7 @@ static int match_names(
     }
     *unused = file->n_layers - matched;
     if (matched > 0) return 0;
-    return tmb__fail(TMB_EMODEL, "%s: no layer has a name of the net's; its first is \"%s\"",
-            tmb__printable(file->what), tmb__printable(file->layers[0].name));
+    return fail_names(file, model);
 }
 
 /* Each layer must have as many weights as its source. */
@@ -247,21 +273,31 @@ static const tmb__keras_layer *nearest(const tmb__keras_file *file, const tmb__l
     return NULL;
 }
 
-static const char *likely_cause(const tmb__shape *found, const tmb__shape *expected)
+const char *tmb__likely_cause(const tmb__shape *found, const tmb__shape *expected)
 {
     const int last = expected->rank - 1;
 
     if (found->rank == 4 && expected->rank == 4 && found->dim[0] == expected->dim[3] &&
             found->dim[1] == expected->dim[2] && found->dim[2] == expected->dim[0]) {
-        return "the kernels seem to lie as (out, in, height, width): kernel order OIHW";
+        return "the kernels seem to lie as (out, in, height, width): --kernel-order oihw";
     }
     if (found->rank != expected->rank || last < 0) return "the file is of another net";
+    if (expected->rank == 2 && found->dim[0] == expected->dim[1] &&
+            found->dim[1] == expected->dim[0]) {
+        return "rows and columns are exchanged, as PyTorch stores them; Keras has (in, out)";
+    }
     if (expected->rank == 2 && found->dim[1] == expected->dim[1]) {
         return "the layer reads another number of values: another size of photos, or other layers "
                "before it";
     }
     if (expected->rank == 2 && found->dim[0] == expected->dim[0]) {
-        return "another number of classes or units: load by name with this layer named differently";
+        return "another number of classes or units: --by-name, with this layer named differently, "
+               "loads the others";
+    }
+    if (expected->rank == 4 && found->dim[2] == expected->dim[2]) {
+        return found->dim[3] == expected->dim[3]
+                ? "kernels of another height and width: the file is of another net"
+                : "another number of filters: the file is of another net";
     }
     return "the file is of another net, or its layers are in another order";
 }
@@ -281,6 +317,6 @@ int tmb__keras_mismatch(
         tmb__detail(
                 "\"%s\" in the file has the shapes that are expected", tmb__printable(other->name));
     }
-    tmb__hint("%s", likely_cause(found, expected));
+    tmb__hint("%s", tmb__likely_cause(found, expected));
     return TMB_EMODEL;
 }

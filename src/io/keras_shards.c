@@ -91,7 +91,8 @@ int tmb__keras_shards(tmb__h5_file *out, const char *path)
 
     *out = (tmb__h5_file){.tensors = {.owns = true}};
     TMB_TRY(tmb__file_read(&file, path, INDEX_LIMIT, TMB_EMODEL));
-    status = tmb__json_parse(&root, (const char *)file.data, file.size, path);
+    status = tmb__check_kind(&file, "JSON", "JSON", path);
+    if (status == 0) status = tmb__json_parse(&root, (const char *)file.data, file.size, path);
     if (status == 0) status = add_names(&s, json_object_get(root, "weight_map"));
     if (status == 0) status = read_all(out, &s);
     json_decref(root);

@@ -52,11 +52,16 @@ static int read_keras(tmb__tensors *out, const char *path)
 {
     tmb__h5_file file;
 
+    int status;
+
     TMB_TRY(tmb__keras_read(&file, path));
-    *out = file.tensors;
-    file.tensors = (tmb__tensors){0};
+    status = tmb__keras_describe(&file, path);
+    if (status == 0) {
+        *out = file.tensors;
+        file.tensors = (tmb__tensors){0};
+    }
     tmb__h5_file_free(&file);
-    return 0;
+    return status;
 }
 
 static int read_npy(tmb__tensors *out, const char *path)

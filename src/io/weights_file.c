@@ -41,23 +41,36 @@ static bool is_float(tmb__dtype dtype)
     return dtype == TMB__F32 || dtype == TMB__F64 || dtype == TMB__F16 || dtype == TMB__BF16;
 }
 
-static int check_weight(
-        const tmb__array *found, const tmb__weight *weight, const char *name, const char *what)
+static int fail_missing(
+        const tmb__tensors *tensors, const tmb__weight *weight, const char *name, const char *what)
 {
+    tmb__fail(TMB_EMODEL, "%s: tensor \"%s\" is missing, expected %s", tmb__printable(what),
+            tmb__printable(name), tmb__shape_text(&weight->shape));
+    for (int64_t t = 0; t < tensors->n; t++) {
+        if (!tmb__shape_equal(&tensors->items[t].array.shape, &weight->shape)) continue;
+        tmb__detail("the file's \"%s\" has that shape", tmb__printable(tensors->items[t].name));
+        break;
+    }
+    return TMB_EMODEL;
+}
+
+static int check_weight(
+        const tmb__tensors *tensors, const tmb__weight *weight, const char *name, const char *what)
+{
+    const tmb__array *found = tmb__tensors_find(tensors, name);
     int64_t first, bad;
 
-    if (!found) {
-        return tmb__fail(TMB_EMODEL, "%s: tensor \"%s\" is missing, expected %s",
-                tmb__printable(what), tmb__printable(name), tmb__shape_text(&weight->shape));
-    }
+    if (!found) return fail_missing(tensors, weight, name, what);
     if (!is_float(found->dtype)) {
         return tmb__fail(TMB_EMODEL, "%s: tensor \"%s\" is %s, expected float32",
                 tmb__printable(what), tmb__printable(name), tmb__dtype_name(found->dtype));
     }
     if (!tmb__shape_equal(&found->shape, &weight->shape)) {
-        return tmb__fail(TMB_EMODEL, "%s: tensor \"%s\" is %s, expected %s", tmb__printable(what),
+        tmb__fail(TMB_EMODEL, "%s: tensor \"%s\" is %s, expected %s", tmb__printable(what),
                 tmb__printable(name), tmb__shape_text(&found->shape),
                 tmb__shape_text(&weight->shape));
+        tmb__hint("%s", tmb__likely_cause(&found->shape, &weight->shape));
+        return TMB_EMODEL;
     }
     bad = tmb__array_nonfinite(found, &first);
     if (bad == 0) return 0;
@@ -102,7 +115,7 @@ static int check_all(
             char name[NAME_SIZE];
 
             tensor_name(name, prefix, layer, i);
-            TMB_TRY(check_weight(tmb__tensors_find(tensors, name), &layer->weight[i], name, what));
+            TMB_TRY(check_weight(tensors, &layer->weight[i], name, what));
         }
         n_weights += layer->n_weights;
     }
@@ -164,8 +177,9 @@ static int load_own(
                 ".weights.json",
                 tmb__printable(path));
     }
-    if (opts->by_name || opts->kernel_order || opts->flip || opts->dense_order) {
-        return tmb__fail(TMB_EINVAL, "%s: by_name and the orders are for Keras' .h5 and .keras",
+    if (opts->by_name || opts->prefix || opts->kernel_order || opts->flip || opts->dense_order) {
+        return tmb__fail(TMB_EINVAL,
+                "%s: by_name, prefix and the orders are for Keras' .h5 and .keras",
                 tmb__printable(path));
     }
     TMB_TRY(tmb__tensors_read(&tensors, path));
