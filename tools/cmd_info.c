@@ -100,7 +100,8 @@ int cmd_INFO(const options *opts)
         tmb__hint("thimble info runs/first/model.thimble");
         return TMB_EINVAL;
     }
-    if (info_tensors_takes(opts->args[0]) && !opt_given(opts, OPT_VERIFY))
+    if ((info_tensors_takes(opts->args[0]) || opt_given(opts, OPT_TENSORS)) &&
+            !opt_given(opts, OPT_VERIFY))
         return info_tensors(opts->args[0], opt_given(opts, OPT_JSON));
     status = open_model(&model, opts->args[0]);
     if (status == 0 && opt_given(opts, OPT_VERIFY)) {

@@ -140,7 +140,7 @@ static int make_model(train_job *job)
     TMB_TRY(tmb_recipe_model(&job->model, &job->recipe, tmb_images_classes(job->train)));
     compile.device = job->device;
     if (!from || opt_given(job->opts, OPT_RESUME)) return tmb_model_compile(job->model, &compile);
-    TMB_TRY(tmb_model_load_weights(job->model, from));
+    TMB_TRY(load_weights(job->model, from, job->opts));
     compile.keep_weights = true;
     return tmb_model_compile(job->model, &compile);
 }

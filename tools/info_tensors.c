@@ -13,12 +13,17 @@ typedef struct listing {
 
 bool info_tensors_takes(const char *path)
 {
-    static const char *const endings[] = {".h5", ".hdf5", ".keras", ".npz", ".npy"};
+    static const char *const endings[] = {
+            ".h5", ".hdf5", ".keras", ".weights.json", ".npz", ".npy", ".safetensors"};
 
+    size_t n = strlen(path);
+
+    while (n > 0 && path[n - 1] == '/')
+        n--;
     for (size_t i = 0; i < TMB_COUNT(endings); i++) {
-        const size_t n = strlen(path), m = strlen(endings[i]);
+        const size_t m = strlen(endings[i]);
 
-        if (n >= m && strcmp(path + n - m, endings[i]) == 0) return true;
+        if (n >= m && memcmp(path + n - m, endings[i], m) == 0) return true;
     }
     return false;
 }

@@ -4,7 +4,7 @@
 
 #include "ui.h"
 
-/* The ending is one of .h5, .hdf5, .keras, .npz, .npy. */
+/* The ending is that of a weights file; slashes behind it do not count. */
 bool info_tensors_takes(const char *path);
 /* Print them all to stdout, as a table or as JSON. */
 int info_tensors(const char *path, bool json);

@@ -45,7 +45,7 @@ static int run(int argc, char **argv, int command)
     int status = opt_parse(&opts, (command_id)command, argc, argv);
     ui u = ui_of(&opts);
 
-    tmb_log_set(to_stderr, &u, u.verbose > 0 ? TMB_DEBUG : u.verbose < 0 ? TMB_ERROR : TMB_WARN);
+    tmb_log_set(to_stderr, &u, u.verbose > 0 ? TMB_DEBUG : u.verbose < 0 ? TMB_ERROR : TMB_INFO);
     if (status == 0 && opt_given(&opts, OPT_HELP)) {
         const char *name = command_table[command].name;
         options help = {.command = CMD_HELP, .args = &name, .n_args = 1};

@@ -44,6 +44,33 @@ int check_overwrite(const char *path, const options *opts)
     return TMB_EEXISTS;
 }
 
+/* ---- weights ---- */
+
+bool load_opts_given(const options *opts)
+{
+    return opt_given(opts, OPT_BY_NAME) || opt_given(opts, OPT_PREFIX) ||
+            opt_given(opts, OPT_KERNEL_ORDER) || opt_given(opts, OPT_FLIP) ||
+            opt_given(opts, OPT_DENSE_ORDER);
+}
+
+/* The words of each option stand in the order of their enum, "auto" is 0. */
+int load_weights(tmb_model *model, const char *path, const options *opts)
+{
+    const ui u = ui_of(opts);
+    const tmb_load_opts load = {.by_name = opt_given(opts, OPT_BY_NAME),
+            .prefix = opt_given(opts, OPT_PREFIX),
+            .kernel_order = (tmb_kernel_order)opt_choice(opts, OPT_KERNEL_ORDER, 0),
+            .flip = (tmb_kernel_flip)opt_choice(opts, OPT_FLIP, 0),
+            .dense_order = (tmb_dense_order)opt_choice(opts, OPT_DENSE_ORDER, 0)};
+    tmb_load_report report;
+
+    TMB_TRY(tmb_model_load_weights_as(model, path, &load, &report));
+    if (report.kept || report.unused)
+        ui_say(&u, "%s: %d layers loaded, %d stay as they were, %d of the file are not used",
+                tmb__printable(path), report.loaded, report.kept, report.unused);
+    return 0;
+}
+
 /* ---- recipes ---- */
 
 static void set_number(float *field, const options *opts, option_id id)

@@ -65,6 +65,10 @@ int open_model(tmb_model **out, const char *path);
 void images_opts_from(tmb_images_opts *out, const options *opts);
 /* Refuse to write over something without --force; TMB_EEXISTS. */
 int check_overwrite(const char *path, const options *opts);
+/* Weights of a file into a model, with the command line's --by-name and orders. What was decided is said
+ * by the log. */
+bool load_opts_given(const options *opts);
+int load_weights(tmb_model *model, const char *path, const options *opts);
 /* A recipe with the command line's changes. */
 int recipe_from(tmb_recipe *out, const options *opts);
 /* "0.8125  [0.784, 0.838]" */
