@@ -11,7 +11,8 @@ All arrays hold what `value` says of their name, so that the tests need no secon
     deflated.npz         np.savez_compressed
     v1.npy v2.npy v3.npy format versions 1.0 to 3.0 of one array (2, 3)
     python2.npy          as NumPy on Python 2 wrote it: (2L, 3L), data at a multiple of 16
-    shards.weights.json and shards_*.weights.h5   the blog's first net, cut small, by save_weights(max_shard_size=...)
+    tiny.keras           the net of net.safetensors
+    shards.weights.json and shards_*.weights.h5   its weights, by save_weights(max_shard_size=...)
 
 Written with NumPy 2.4, safetensors 0.8, Keras 3.15."""
 import os
@@ -72,6 +73,7 @@ def write_shards():
     for weight in model.weights:
         name = weight.path.split("sequential/")[-1]
         weight.assign(value(name, "f4", weight.shape))
+    model.save(path("tiny.keras"))
     model.save_weights(path("shards.weights.json"), max_shard_size=750 / 1024**3)
 
 

@@ -146,7 +146,8 @@ static int fail_open(const tmb__bytes *file, const char *what, zip_error_t *erro
     }
     TMB_TRY(tmb__check_kind(file, "a .npz (zip)", "a zip", what));
     return tmb__fail(TMB_EMODEL, "%s: not a sound .npz (zip)%s: %s", tmb__printable(what),
-            file->data[0] == 'P' ? ", cut off or damaged" : "", zip_error_strerror(error));
+            file->size > 0 && file->data[0] == 'P' ? ", cut off or damaged" : "",
+            zip_error_strerror(error));
 }
 
 int tmb__npz_parse(tmb__tensors *out, const uint8_t *bytes, size_t size, const char *what)

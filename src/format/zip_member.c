@@ -84,6 +84,17 @@ static int read_members(tmb__zip_want *wants, int n, zip_t *zip, size_t size, co
     return 0;
 }
 
+static int fail_open(const tmb__bytes *archive, const char *path, zip_error_t *error)
+{
+    if (zip_error_code_zip(error) == ZIP_ER_MEMORY) {
+        return tmb__fail(TMB_ENOMEM, "not enough memory to open %s", tmb__printable(path));
+    }
+    TMB_TRY(tmb__check_kind(archive, "a zip archive", "a zip", path));
+    return tmb__fail(TMB_EMODEL, "%s: not a sound zip archive%s: %s", tmb__printable(path),
+            archive->size > 0 && archive->data[0] == 'P' ? ", cut off or damaged" : "",
+            archive->size < 22 ? "too short" : zip_error_strerror(error));
+}
+
 int tmb__zip_members(tmb__zip_want *wants, int n, const char *path)
 {
     tmb__bytes archive;
@@ -104,10 +115,7 @@ int tmb__zip_members(tmb__zip_want *wants, int n, const char *path)
         status = read_members(wants, n, zip, archive.size, path);
         zip_discard(zip);
     } else {
-        const bool lack = zip_error_code_zip(&error) == ZIP_ER_MEMORY;
-
-        status = tmb__fail(lack ? TMB_ENOMEM : TMB_EMODEL, "%s: not a sound zip archive: %s",
-                tmb__printable(path), archive.size < 22 ? "too short" : zip_error_strerror(&error));
+        status = fail_open(&archive, path, &error);
         if (source) zip_source_free(source);
     }
     zip_error_fini(&error);
