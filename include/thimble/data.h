@@ -91,7 +91,8 @@ typedef struct tmb_preprocess {
     /* After scale and offset, in this order: the photo minus its own mean, by its own deviation; then
      * what the statistics say (generator.h; NULL: nothing; whoever copies this struct and keeps it
      * holds a share of them). */
-    bool samplewise_center, samplewise_std;
+    bool samplewise_center, samplewise_std; /* the second implies the first */
+    bool samplewise_pixel; /* mean and deviation of each pixel's channels, as Keras to 2.0.8 */
     const struct tmb_statistics *statistics;
 } tmb_preprocess;
 

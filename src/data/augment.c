@@ -407,6 +407,7 @@ static int apply(const job *jb)
                 jb->dst, pixels));
     if (pre->bgr) tmb__swap_red_blue(jb->dst, pixels);
     if (jb->t->erase[2] > 0) erase(jb->t, jb->dst, pre);
+    tmb__standardize(pre, jb->dst);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #define THIMBLE_DATA_DATA_H
 
 #include "image/image.h"
+#include "linalg/linalg.h"
 #include "tensor/tensor.h"
 #include <thimble/generator.h>
 
@@ -32,6 +33,18 @@ int tmb__preprocess_shrink(
 void tmb__preprocess_run(
         const tmb_preprocess *pre, const tmb_image *kept, bool mirrored, float *dst);
 int tmb__preprocess_check(const tmb_preprocess *pre);
+
+/* statistics.c: `to` becomes `from` with a share of its statistics (what `to` held is given back), and
+ * the share given back. */
+void tmb__preprocess_share(tmb_preprocess *to, const tmb_preprocess *from);
+void tmb__preprocess_drop(tmb_preprocess *pre);
+void tmb__statistics_digest(const tmb_statistics *statistics, uint8_t digest[32]); /* SHA-256 */
+/* The steps after scale and offset, in place; and all steps, on floats of the size of `pre` with pixels
+ * 0..255 in the order RGB. */
+void tmb__standardize(const tmb_preprocess *pre, float *x);
+void tmb__preprocess_floats(const tmb_preprocess *pre, float *x);
+/* `pre` without what changes the values of pixels. */
+tmb_preprocess tmb__preprocess_raw(const tmb_preprocess *pre);
 
 /* Both steps before it: the file's bytes, or the file at `path`, decoded as training decodes it, -> the
  * kept photo. Of `limits` (NULL: the defaults) partial, max_pixels and max_bytes count. */

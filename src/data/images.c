@@ -31,7 +31,7 @@ static int fill_preprocess(tmb_preprocess *pre, const tmb_images_opts *opts)
     const bool keras = opts->augment.preset != TMB_PRESET_CORRECT;
 
     if (opts->preprocess) {
-        *pre = *opts->preprocess;
+        tmb__preprocess_share(pre, opts->preprocess);
     } else {
         *pre = (tmb_preprocess){.size = {opts->size[0], opts->size[1]},
                 .channels = opts->channels ? opts->channels : 3,
@@ -40,7 +40,7 @@ static int fill_preprocess(tmb_preprocess *pre, const tmb_images_opts *opts)
                                        : TMB_BILINEAR,
                 .fit = opts->fit,
                 .ignore_exif = keras};
-        for (int k = 0; k < 3; k++)
+        for (int k = 0; k < 4; k++)
             pre->scale[k] = opts->rescale != 0 ? opts->rescale : 1;
     }
     if (!pre->filter) pre->filter = TMB_BILINEAR;
@@ -460,6 +460,7 @@ void tmb_images_free(tmb_images *images)
     tmb__free(images->names);
     tmb__free(images->root);
     tmb__free(images->store);
+    tmb__preprocess_drop(&images->pre);
     tmb__notices_free(&images->notices);
     tmb__scratch_free(&images->scratch);
     tmb__free(images);

@@ -165,6 +165,10 @@ tmb_image tmb__store_slot(const tmb_images *images, int64_t slot);
 int tmb__store_get(const tmb_images *images, int64_t index, tmb__scratch *scratch, tmb_image *view);
 /* The limits that this data set's photos are decoded under. */
 tmb_image_opts tmb__store_limits(const tmb_images *images);
+/* A sample as `pre` has it, which differs from the data set's in its values only; transform NULL: without
+ * randomness. */
+int tmb__store_apply(const tmb_images *images, const tmb_preprocess *pre, int64_t index,
+        const tmb_transform *transform, tmb__scratch *scratch, float *x);
 /* One sample as the net sees it -> (h, w, c); NULL: without randomness. And as it sees it in `epoch`. */
 int tmb__store_run(const tmb_images *images, int64_t index, const tmb_transform *transform,
         tmb__scratch *scratch, float *x);
@@ -190,6 +194,13 @@ void tmb__photo_copy(const tmb_image *photo, int y, int x, bool flip_h, bool fli
 /* Scale and offset by the photo's channels (the options have them by the net's). */
 void tmb__preprocess_scale(const tmb_preprocess *pre, float scale[4], float shift[4]);
 void tmb__swap_red_blue(float *x, int64_t pixels);
+
+/* statistics.c: TMB_EINVAL unless they are for pictures of `shape`. */
+int tmb__statistics_suit(const tmb_statistics *statistics, const int shape[3]);
+
+/* generator.c: height, width, channels of an array; and what a public stream draws from. */
+int tmb__check_picture(const int shape[3]);
+tmb__rng *tmb__rng_of(tmb_rng *rng);
 
 /* augment.c */
 int tmb__augment_check(const tmb_augment *augment);

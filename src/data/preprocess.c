@@ -14,6 +14,13 @@
 
 enum { MAX_SIDE = 4096, GREY = 128 };
 
+static int check_statistics(const tmb_preprocess *pre)
+{
+    const int shape[3] = {pre->size[0], pre->size[1], pre->channels};
+
+    return pre->statistics ? tmb__statistics_suit(pre->statistics, shape) : 0;
+}
+
 int tmb__preprocess_check(const tmb_preprocess *pre)
 {
     for (int i = 0; i < 2; i++) {
@@ -37,7 +44,7 @@ int tmb__preprocess_check(const tmb_preprocess *pre)
         return tmb__fail(TMB_EINVAL, "BGR order with %d channel, expected 3", pre->channels);
     if (!(pre->margin >= 0 && pre->margin <= 1))
         return tmb__fail(TMB_EINVAL, "margin: %g, expected 0 to 1", (double)pre->margin);
-    return 0;
+    return check_statistics(pre);
 }
 
 void tmb__preprocess_keep(const tmb_preprocess *pre, int *h, int *w)
@@ -237,4 +244,29 @@ void tmb__preprocess_run(
     tmb__photo_copy(kept, (kept->height - h) / 2, (kept->width - w) / 2, mirrored, false, dst, h, w,
             scale, shift);
     if (pre->bgr) tmb__swap_red_blue(dst, (int64_t)h * w);
+    tmb__standardize(pre, dst);
+}
+
+void tmb__preprocess_floats(const tmb_preprocess *pre, float *x)
+{
+    const int64_t pixels = (int64_t)pre->size[0] * pre->size[1];
+
+    if (pre->bgr) tmb__swap_red_blue(x, pixels);
+    for (int64_t i = 0; i < pixels; i++, x += pre->channels)
+        for (int k = 0; k < pre->channels; k++)
+            x[k] = x[k] * pre->scale[k] + pre->offset[k];
+    tmb__standardize(pre, x - pixels * pre->channels);
+}
+
+tmb_preprocess tmb__preprocess_raw(const tmb_preprocess *pre)
+{
+    tmb_preprocess raw = *pre;
+
+    raw.bgr = raw.samplewise_center = raw.samplewise_std = false;
+    raw.statistics = NULL;
+    for (int k = 0; k < 4; k++) {
+        raw.scale[k] = 1;
+        raw.offset[k] = 0;
+    }
+    return raw;
 }

@@ -49,20 +49,22 @@ static int64_t pick(const sheet *s, int row)
     return 0;
 }
 
-/* The net's input back to pixels. */
-static void to_pixels(const sheet *s)
+/* A sample in pixels, whatever the net's input is made of them. */
+static int show(const sheet *s, int64_t index, const tmb_transform *t)
 {
-    const tmb_preprocess *pre = &s->images->pre;
-    const int64_t pixels = (int64_t)pre->size[0] * pre->size[1];
+    tmb_images *images = s->images;
+    const tmb_preprocess raw = tmb__preprocess_raw(&images->pre);
+    const int64_t pixels = (int64_t)raw.size[0] * raw.size[1];
 
+    TMB_TRY(tmb__store_apply(images, &raw, index, t, &images->scratch, s->x));
     for (int64_t i = 0; i < pixels; i++) {
         for (int k = 0; k < 3; k++) {
-            const int from = pre->channels == 1 ? 0 : pre->bgr ? 2 - k : k;
-            const float v = (s->x[i * pre->channels + from] - pre->offset[from]) / pre->scale[from];
+            const float v = s->x[i * raw.channels + (raw.channels == 1 ? 0 : k)];
 
             s->shown.pixels[3 * i + k] = (uint8_t)(TMB_MIN(TMB_MAX(v, 0), 255) + 0.5F);
         }
     }
+    return 0;
 }
 
 /* A picture at column `col` of the row at `y`, enlarged if the net's are small. */
@@ -91,18 +93,6 @@ static void write(const sheet *s, int x, int y, int end, const char *text, const
     tmb__draw_text(s->out, x, y, cut, rgb);
 }
 
-/* The unchanged photo: what validation would see. */
-static int draw_original(const sheet *s, int64_t index, int y)
-{
-    tmb_images *images = s->images;
-    tmb_image kept;
-
-    TMB_TRY(tmb__store_get(images, index, &images->scratch, &kept));
-    tmb__preprocess_run(&images->pre, &kept, false, s->x);
-    to_pixels(s);
-    return put(s, &s->shown, 0, y);
-}
-
 static int draw_row(const sheet *s, int row, int y)
 {
     const int64_t index = pick(s, row);
@@ -113,10 +103,13 @@ static int draw_row(const sheet *s, int row, int y)
     write(s, MARGIN, y, end, name, ink);
     if (after + 10 * GLYPH < end)
         write(s, after, y, end, tmb__printable(sample->path + sample->key), faint);
-    TMB_TRY(draw_original(s, index, y + LABEL));
+    TMB_TRY(show(s, index, NULL)); /* what validation would see */
+    TMB_TRY(put(s, &s->shown, 0, y + LABEL));
     for (int i = 0; i < s->variants; i++) {
-        TMB_TRY(tmb_images_sample(s->images, index, i, s->x));
-        to_pixels(s);
+        tmb_transform t = {0};
+
+        if (s->images->random) TMB_TRY(tmb__flow_transform(s->images, index, i, &t));
+        TMB_TRY(show(s, index, s->images->random ? &t : NULL));
         TMB_TRY(put(s, &s->shown, i + 1, y + LABEL));
     }
     return 0;

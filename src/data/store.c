@@ -70,7 +70,7 @@ size_t tmb__store_floats(const tmb_images *images)
 }
 
 /* Pictures of floats have the net's size already. */
-static int run(const tmb_images *images, const tmb_preprocess *pre, int64_t index,
+int tmb__store_apply(const tmb_images *images, const tmb_preprocess *pre, int64_t index,
         const tmb_transform *transform, tmb__scratch *scratch, float *x)
 {
     static const tmb_transform none;
@@ -95,23 +95,11 @@ static int run_function(const tmb_images *images, int64_t index, const tmb_trans
         tmb__scratch *scratch, float *x)
 {
     const tmb_images_opts *opts = &images->opts;
-    const tmb_preprocess *pre = &images->pre;
-    const int64_t pixels = (int64_t)pre->size[0] * pre->size[1];
-    tmb_preprocess raw = *pre;
+    const tmb_preprocess *pre = &images->pre, raw = tmb__preprocess_raw(pre);
 
-    raw.bgr = false;
-    for (int k = 0; k < pre->channels; k++) {
-        raw.scale[k] = 1;
-        raw.offset[k] = 0;
-    }
-    TMB_TRY(run(images, &raw, index, transform, scratch, x));
+    TMB_TRY(tmb__store_apply(images, &raw, index, transform, scratch, x));
     opts->function(opts->function_user, x, pre->size[0], pre->size[1], pre->channels);
-    if (pre->bgr) tmb__swap_red_blue(x, pixels);
-    for (int64_t i = 0; i < pixels * pre->channels; i++) {
-        const int k = (int)(i % pre->channels);
-
-        x[i] = x[i] * pre->scale[k] + pre->offset[k];
-    }
+    tmb__preprocess_floats(pre, x);
     return 0;
 }
 
@@ -120,7 +108,7 @@ int tmb__store_run(const tmb_images *images, int64_t index, const tmb_transform 
 {
     if (!images->random) transform = NULL;
     if (images->opts.function) return run_function(images, index, transform, scratch, x);
-    return run(images, &images->pre, index, transform, scratch, x);
+    return tmb__store_apply(images, &images->pre, index, transform, scratch, x);
 }
 
 int tmb__store_sample(
