@@ -2,6 +2,7 @@
 #ifndef THIMBLE_IO_JSON_GET_H
 #define THIMBLE_IO_JSON_GET_H
 
+#include "data/data.h"
 #include "io/io.h"
 
 #include <jansson.h>
@@ -26,7 +27,18 @@ int tmb__graph_load(tmb_model **out, const json_t *json, int64_t most, const cha
 int tmb__graph_text(tmb__strbuf *sb, const tmb_model *model);
 /* "classes", "preprocess" and "record" members, each after a comma; and back from the object. */
 int tmb__meta_text(tmb__strbuf *sb, const tmb_model *model);
-int tmb__meta_load(tmb_model *model, const json_t *meta, const char *what);
+int tmb__meta_load(
+        tmb_model *model, const json_t *meta, const tmb__tensors *tensors, const char *what);
+
+/* ---- statistics of "preprocess" (statistics_file.c) ---- */
+
+/* The member "statistics" after a comma, the tensors "preprocess/mean", "std" and "whitening" that go
+ * with it, and both back: NULL without the member, and then no such tensors are there either. Files
+ * of others have no place for them (tensors NULL). */
+void tmb__statistics_text(tmb__strbuf *sb, const tmb_statistics *statistics);
+int tmb__statistics_tensors(tmb__tensors *list, const tmb_statistics *statistics);
+int tmb__statistics_load(
+        tmb_statistics **out, const json_t *json, const tmb__tensors *tensors, const char *what);
 
 /* ---- stored pairs of inputs and outputs (replay_pairs.c) ---- */
 

@@ -129,7 +129,7 @@ static int load_meta(tmb_model *model, const parts *p, tmb__keras_kind kind)
     if (!p->meta.data) return 0;
     TMB_TRY(tmb__json_parse(&meta, (const char *)p->meta.data, p->meta.size, p->what));
     own = kind == TMB__KERAS_H5 ? meta : json_object_get(meta, "thimble");
-    status = own ? tmb__meta_load(model, own, p->what) : 0;
+    status = own ? tmb__meta_load(model, own, NULL, p->what) : 0;
     json_decref(meta);
     return status;
 }

@@ -5,8 +5,8 @@
  *     graph        the layers (graph_json.c)
  *     classes, preprocess, record       what the net means (model_meta.c)
  *     training     a checkpoint's: where training stands
- * and whose tensors are "weight/<layer>/<name>", "golden/pixels", "golden/outputs", and in a
- * checkpoint "state/<name>". docs/formats.md has it in full. */
+ * and whose tensors are "weight/<layer>/<name>", "golden/pixels", "golden/outputs", those of the
+ * preprocessing's statistics, and in a checkpoint "state/<name>". docs/formats.md has it in full. */
 #include "io/json_get.h"
 #include "io/keras_h5.h"
 
@@ -72,6 +72,8 @@ int tmb__model_write(tmb_model *model, const char *path, const tmb__extra *extra
 
     if (status == 0) status = make_meta(&meta, model, extra);
     if (status == 0) status = tmb__weights_to_tensors(&list, model, "weight/");
+    if (status == 0 && model->has_preprocess)
+        status = tmb__statistics_tensors(&list, model->preprocess.statistics);
     if (status == 0 && goldens) {
         status = tmb__pairs_make(model, &pixels, &outputs);
         if (status == 0) status = add_pairs(&list, model, pixels, outputs);
@@ -117,10 +119,11 @@ static int check_names(const tmb__tensors *tensors, const char *path)
         const char *name = tensors->items[i].name;
 
         if (starts_with(name, "weight/") || starts_with(name, "golden/") ||
-                starts_with(name, "state/")) {
+                starts_with(name, "state/") || starts_with(name, "preprocess/")) {
             continue;
         }
-        return tmb__fail(TMB_EMODEL, "%s: tensor \"%s\" is none of weight/, golden/ and state/",
+        return tmb__fail(TMB_EMODEL,
+                "%s: tensor \"%s\" is none of weight/, golden/, preprocess/ and state/",
                 tmb__printable(path), tmb__printable(name));
     }
     return 0;
@@ -159,7 +162,7 @@ static int load_model(tmb_model **out, const tmb__pack *pack, const json_t *meta
     TMB_TRY(check_names(&pack->tensors, path));
     TMB_TRY(tmb__graph_load(out, graph, most, path));
     TMB_TRY(tmb__weights_from_tensors(*out, &pack->tensors, "weight/", path));
-    TMB_TRY(tmb__meta_load(*out, meta, path));
+    TMB_TRY(tmb__meta_load(*out, meta, &pack->tensors, path));
     return tmb__pairs_load(*out, &pack->tensors, path);
 }
 

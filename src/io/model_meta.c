@@ -69,6 +69,14 @@ static const char *yes_no(bool yes)
     return yes ? "true" : "false";
 }
 
+static void floats_text(tmb__strbuf *sb, const char *key, const float *values, int n)
+{
+    tmb__strbuf_add(sb, ",\"%s\":", key);
+    for (int i = 0; i < n; i++)
+        tmb__strbuf_add(sb, "%s%.9g", i ? "," : "[", (double)values[i]);
+    tmb__strbuf_add(sb, "]");
+}
+
 static void preprocess_text(tmb__strbuf *sb, const tmb_preprocess *pre)
 {
     const tmb_filter filter = pre->filter ? pre->filter : TMB_BILINEAR;
@@ -77,12 +85,16 @@ static void preprocess_text(tmb__strbuf *sb, const tmb_preprocess *pre)
             pre->size[1], pre->channels);
     tmb__strbuf_add(sb, ",\"filter\":\"%s\",\"fit\":\"%s\",\"ignore_exif\":%s", filters[filter],
             fits[pre->fit], yes_no(pre->ignore_exif));
-    tmb__strbuf_add(sb, ",\"scale\":[%.9g,%.9g,%.9g]", (double)pre->scale[0], (double)pre->scale[1],
-            (double)pre->scale[2]);
-    tmb__strbuf_add(sb, ",\"offset\":[%.9g,%.9g,%.9g]", (double)pre->offset[0],
-            (double)pre->offset[1], (double)pre->offset[2]);
-    tmb__strbuf_add(sb, ",\"bgr\":%s,\"flip_views\":%s,\"margin\":%.9g}", yes_no(pre->bgr),
+    floats_text(sb, "scale", pre->scale, TMB_MAX(pre->channels, 3));
+    floats_text(sb, "offset", pre->offset, TMB_MAX(pre->channels, 3));
+    tmb__strbuf_add(sb, ",\"bgr\":%s,\"flip_views\":%s,\"margin\":%.9g", yes_no(pre->bgr),
             yes_no(pre->flip_views), (double)pre->margin);
+    /* Named only where they are, so that older readers refuse just the files that they cannot obey. */
+    if (pre->samplewise_center) tmb__strbuf_add(sb, ",\"samplewise_center\":true");
+    if (pre->samplewise_std) tmb__strbuf_add(sb, ",\"samplewise_std\":true");
+    if (pre->samplewise_pixel) tmb__strbuf_add(sb, ",\"samplewise_pixel\":true");
+    if (pre->statistics) tmb__statistics_text(sb, pre->statistics);
+    tmb__strbuf_add(sb, "}");
 }
 
 /* The record is someone's JSON: it becomes a part of ours only if it is whole. */
@@ -166,6 +178,11 @@ static int load_classes(tmb_model *model, const json_t *json, const char *what)
     return status;
 }
 
+static bool get_by_channel(const json_t *json, float values[4])
+{
+    return tmb__json_floats(json, values, json_array_size(json) == 4 ? 4 : 3);
+}
+
 /* One member of "preprocess"; false if it is unknown or has no sound value. */
 static bool get_member(tmb_preprocess *pre, const char *key, const json_t *json)
 {
@@ -175,8 +192,11 @@ static bool get_member(tmb_preprocess *pre, const char *key, const json_t *json)
     if (strcmp(key, "size") == 0) return tmb__json_ints(json, pre->size, 2);
     if (strcmp(key, "channels") == 0) return tmb__json_int(json, &pre->channels);
     if (strcmp(key, "ignore_exif") == 0) return tmb__json_bool(json, &pre->ignore_exif);
-    if (strcmp(key, "scale") == 0) return tmb__json_floats(json, pre->scale, 3);
-    if (strcmp(key, "offset") == 0) return tmb__json_floats(json, pre->offset, 3);
+    if (strcmp(key, "scale") == 0) return get_by_channel(json, pre->scale);
+    if (strcmp(key, "offset") == 0) return get_by_channel(json, pre->offset);
+    if (strcmp(key, "samplewise_center") == 0) return tmb__json_bool(json, &pre->samplewise_center);
+    if (strcmp(key, "samplewise_std") == 0) return tmb__json_bool(json, &pre->samplewise_std);
+    if (strcmp(key, "samplewise_pixel") == 0) return tmb__json_bool(json, &pre->samplewise_pixel);
     if (strcmp(key, "bgr") == 0) return tmb__json_bool(json, &pre->bgr);
     if (strcmp(key, "flip_views") == 0) return tmb__json_bool(json, &pre->flip_views);
     if (strcmp(key, "margin") == 0) {
@@ -192,25 +212,30 @@ static bool get_member(tmb_preprocess *pre, const char *key, const json_t *json)
     return ok;
 }
 
-static int load_preprocess(tmb_model *model, json_t *json, const char *what)
+static int load_preprocess(
+        tmb_model *model, json_t *json, const tmb__tensors *tensors, const char *what)
 {
     tmb_preprocess pre = {.filter = TMB_BILINEAR, .scale = {1, 1, 1}};
+    tmb_statistics *statistics = NULL;
     json_t *value;
     const char *key;
     int status;
 
     json_object_foreach(json, key, value)
     {
-        if (get_member(&pre, key, value)) continue;
+        if (strcmp(key, "statistics") == 0 || get_member(&pre, key, value)) continue;
         return tmb__fail(TMB_EMODEL, "%s: preprocess: \"%s\" is unknown or has no known value",
                 tmb__printable(what), tmb__printable(key));
     }
     if (!json_is_object(json) || pre.size[0] > MOST_SIDE || pre.size[1] > MOST_SIDE ||
-            (pre.channels != 1 && pre.channels != 3)) {
+            (pre.channels != 1 && pre.channels != 3 && pre.channels != 4)) {
         return tmb__fail(TMB_EMODEL, "%s: preprocess gives %d x %d x %d, not a photo",
                 tmb__printable(what), pre.size[0], pre.size[1], pre.channels);
     }
+    TMB_TRY(tmb__statistics_load(&statistics, json_object_get(json, "statistics"), tensors, what));
+    pre.statistics = statistics;
     status = tmb_model_set_preprocess(model, &pre);
+    tmb_statistics_free(statistics); /* the model has its share */
     return status < 0 ? tmb__refuse(status, what) : 0;
 }
 
@@ -225,13 +250,14 @@ static int load_record(tmb_model *model, const json_t *json)
 }
 
 /* Members that are not known say nothing that changes what the net computes, and are passed over. */
-int tmb__meta_load(tmb_model *model, const json_t *meta, const char *what)
+int tmb__meta_load(
+        tmb_model *model, const json_t *meta, const tmb__tensors *tensors, const char *what)
 {
     const json_t *classes = json_object_get(meta, "classes"),
                  *record = json_object_get(meta, "record");
     json_t *preprocess = json_object_get(meta, "preprocess");
 
     if (classes) TMB_TRY(load_classes(model, classes, what));
-    if (preprocess) TMB_TRY(load_preprocess(model, preprocess, what));
+    if (preprocess) TMB_TRY(load_preprocess(model, preprocess, tensors, what));
     return record ? load_record(model, record) : 0;
 }

@@ -2,6 +2,7 @@
  *
  * Layers stand in the order they were added and name layers before them, so the list is always in an
  * order in which it can run. The first error is kept in the model and every later layer is ignored. */
+#include "data/data.h"
 #include "nn/layer.h"
 
 #include <stdio.h>
@@ -217,6 +218,7 @@ void tmb_model_free(tmb_model *model)
     tmb__model_touch(model);
     if (model->own_device) tmb_device_free(model->device);
     tmb_model_set_classes(model, NULL, 0);
+    tmb__preprocess_drop(&model->preprocess);
     tmb__free(model->golden);
     tmb__free(model->record);
     tmb__free(model->weights);

@@ -1,4 +1,5 @@
 /* model_info.c - looking at a model and setting its parts: layers, weights, classes, preprocessing */
+#include "data/data.h"
 #include "nn/layer.h"
 
 #include <math.h>
@@ -164,27 +165,6 @@ const char *tmb_model_class_name(const tmb_model *model, int label)
     return model && label >= 0 && label < model->n_classes ? model->classes[label] : NULL;
 }
 
-/* What predicting photos relies on, whoever wrote the file that it comes from. */
-static int check_preprocess(const tmb_preprocess *pre)
-{
-    if ((int)pre->filter < 0 || pre->filter > TMB_HAMMING || (int)pre->fit < 0 ||
-            pre->fit > TMB_PAD)
-        return tmb__fail(TMB_EINVAL, "preprocessing: filter %d or fit rule %d is unknown",
-                (int)pre->filter, (int)pre->fit);
-    if (pre->channels != (pre->bgr ? 3 : 1) && pre->channels != 3)
-        return tmb__fail(TMB_EINVAL, "preprocessing: %d channels%s, expected %s", pre->channels,
-                pre->bgr ? " in BGR order" : "", pre->bgr ? "3" : "1 or 3");
-    if (!(pre->margin >= 0 && pre->margin <= 1))
-        return tmb__fail(
-                TMB_EINVAL, "preprocessing: margin is %g, 0 to 1 expected", (double)pre->margin);
-    for (int k = 0; k < pre->channels; k++) {
-        if (!isfinite(pre->scale[k]) || !isfinite(pre->offset[k]))
-            return tmb__fail(TMB_EINVAL, "preprocessing: scale %g and offset %g are not finite",
-                    (double)pre->scale[k], (double)pre->offset[k]);
-    }
-    return 0;
-}
-
 int tmb_model_set_preprocess(tmb_model *model, const tmb_preprocess *pre)
 {
     const tmb__shape *in;
@@ -195,8 +175,8 @@ int tmb_model_set_preprocess(tmb_model *model, const tmb_preprocess *pre)
     if (pre->size[0] != in->dim[0] || pre->size[1] != in->dim[1] || pre->channels != in->dim[2])
         return tmb__fail(TMB_EINVAL, "preprocessing gives photos of (%d, %d, %d), the net takes %s",
                 pre->size[0], pre->size[1], pre->channels, tmb__shape_text(in));
-    TMB_TRY(check_preprocess(pre));
-    model->preprocess = *pre;
+    TMB_TRY(tmb__preprocess_check(pre));
+    tmb__preprocess_share(&model->preprocess, pre);
     model->has_preprocess = true;
     return 0;
 }

@@ -68,6 +68,23 @@ static void add_fit(tmb__strbuf *sb, const tmb__fit *fit)
         tmb__strbuf_add(sb, "class_weight=none ");
 }
 
+/* Their digest: a whitening matrix is too long for a message. */
+static void add_statistics(tmb__strbuf *sb, const tmb_statistics *statistics)
+{
+    tmb_statistics_info info = {0};
+    uint8_t digest[32];
+
+    tmb__statistics_digest(statistics, digest);
+    tmb_statistics_get(statistics, &info);
+    add_int(sb, "centered", info.mean != NULL);
+    add_int(sb, "divided", info.std != NULL);
+    add_int(sb, "whitened", info.whitening != NULL);
+    tmb__strbuf_add(sb, "statistics=");
+    for (int i = 0; i < 8; i++)
+        tmb__strbuf_add(sb, "%02x", digest[i]);
+    tmb__strbuf_add(sb, " ");
+}
+
 static void add_preprocess(tmb__strbuf *sb, const tmb_preprocess *pre)
 {
     add_int(sb, "height", pre->size[0]);
@@ -76,11 +93,15 @@ static void add_preprocess(tmb__strbuf *sb, const tmb_preprocess *pre)
     add_int(sb, "filter", pre->filter);
     add_int(sb, "fit", pre->fit);
     add_int(sb, "ignore_exif", pre->ignore_exif);
-    add_floats(sb, "scale", pre->scale, 3);
-    add_floats(sb, "offset", pre->offset, 3);
+    add_floats(sb, "scale", pre->scale, pre->channels);
+    add_floats(sb, "offset", pre->offset, pre->channels);
     add_int(sb, "bgr", pre->bgr);
     add_int(sb, "flip_views", pre->flip_views);
     add_float(sb, "margin", pre->margin);
+    add_int(sb, "samplewise_center", pre->samplewise_center);
+    add_int(sb, "samplewise_std", pre->samplewise_std);
+    add_int(sb, "samplewise_pixel", pre->samplewise_pixel);
+    if (pre->statistics) add_statistics(sb, pre->statistics);
 }
 
 static void add_augment(tmb__strbuf *sb, const tmb_augment *a)

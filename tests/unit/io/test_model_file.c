@@ -1,4 +1,5 @@
 /* test_model_file.c - whole models: every layer there and back, stored pairs, checkpoints, hostile files */
+#include "data/data.h"
 #include "io/io.h"
 #include "test.h"
 
@@ -145,6 +146,50 @@ TEST(model_file_every_layer_comes_back)
     assert_ok(tmb_model_verify(back, 0, &worst, &n));
     assert_int_equal(n, 4);
     assert_true(worst <= 1e-6);
+    tmb_model_free(net);
+    tmb_model_free(back);
+}
+
+/* The small net with a picture's own mean and a data set's mean, deviation and whitening. */
+static tmb_model *standardizing_net(void)
+{
+    const float mean[3] = {1, 2, 3}, std[3] = {4, 5, 6};
+    float *w = test_keep(tmb__calloc(108 * 108, sizeof *w));
+    tmb_statistics_info info = {.shape = {6, 6, 3}, .mean = mean, .std = std, .whitening = w};
+    tmb_model *net = small_net();
+    tmb_preprocess pre = *tmb_model_preprocess(net);
+    tmb_statistics *statistics;
+
+    for (int i = 0; i < 108 * 108; i++)
+        w[i] = (float)(i % 17) / 16;
+    assert_ok(tmb_statistics_new(&statistics, &info));
+    pre.statistics = statistics;
+    pre.samplewise_center = pre.samplewise_pixel = true;
+    assert_ok(tmb_model_set_preprocess(net, &pre));
+    tmb_statistics_free(statistics);
+    return net;
+}
+
+TEST(model_file_keeps_statistics)
+{
+    tmb_model *net = standardizing_net(), *back;
+    tmb_statistics_info a, b;
+    float x[108], y[108];
+
+    assert_ok(tmb_model_save(net, test_temp("a.thimble")));
+    assert_ok(tmb_model_open(&back, test_temp("a.thimble")));
+    assert_true(tmb_model_preprocess(back)->samplewise_center);
+    assert_true(tmb_model_preprocess(back)->samplewise_pixel);
+    assert_false(tmb_model_preprocess(back)->samplewise_std);
+    assert_ok(tmb_statistics_get(tmb_model_preprocess(net)->statistics, &a));
+    assert_ok(tmb_statistics_get(tmb_model_preprocess(back)->statistics, &b));
+    assert_memory_equal(a.shape, b.shape, sizeof a.shape);
+    assert_memory_equal(a.whitening, b.whitening, 108 * 108 * sizeof(float));
+    for (int i = 0; i < 108; i++)
+        x[i] = y[i] = (float)i;
+    tmb__preprocess_floats(tmb_model_preprocess(net), x);
+    tmb__preprocess_floats(tmb_model_preprocess(back), y);
+    assert_memory_equal(x, y, sizeof x);
     tmb_model_free(net);
     tmb_model_free(back);
 }
@@ -369,10 +414,11 @@ TEST(model_file_refuses_hostile_meta)
     REFUSED("\"bgr\":true", "\"rgb\":true", "preprocess: \"rgb\"");
 }
 
-/* The small net's file with its tensor `name` replaced (array NULL: left out, `extra` added). */
-static int open_with(const char *name, const tmb__array *array, const char *extra)
+/* The net's file with its tensor `name` replaced (array NULL: left out, `extra` added). */
+static int open_net_with(
+        tmb_model *net, const char *name, const tmb__array *array, const char *extra)
 {
-    tmb_model *net = small_net(), *back;
+    tmb_model *back;
     tmb__tensors list = {0};
     tmb__pack pack;
     int status;
@@ -396,6 +442,32 @@ static int open_with(const char *name, const tmb__array *array, const char *extr
     return status;
 }
 
+static int open_with(const char *name, const tmb__array *array, const char *extra)
+{
+    return open_net_with(small_net(), name, array, extra);
+}
+
+TEST(model_file_refuses_wrong_statistics)
+{
+    float values[4] = {1, -1, 1, 1};
+    const tmb__array three = {TMB__F32, {1, {3}}, values}, four = {TMB__F32, {1, {4}}, values};
+    const tmb__array ints = {TMB__I32, {1, {3}}, values};
+
+    assert_status(open_with("", &three, "preprocess/mean"), TMB_EMODEL);
+    assert_message("nothing asks for the tensor \"preprocess/mean\"");
+    assert_status(open_net_with(standardizing_net(), "", &three, "preprocess/median"), TMB_EMODEL);
+    assert_message("nothing asks for the tensor \"preprocess/median\"");
+    assert_status(open_net_with(standardizing_net(), "preprocess/mean", &four, NULL), TMB_EMODEL);
+    assert_message("\"preprocess/mean\" is float32 of (4,), expected float32 of (3,)");
+    assert_status(open_net_with(standardizing_net(), "preprocess/mean", &ints, NULL), TMB_EMODEL);
+    assert_status(open_net_with(standardizing_net(), "preprocess/mean", NULL, NULL), TMB_EMODEL);
+    assert_message("are not there");
+    assert_status(open_net_with(standardizing_net(), "preprocess/std", &three, NULL), TMB_EMODEL);
+    assert_message("std 1 is -1");
+    values[1] = 1;
+    assert_ok(open_net_with(standardizing_net(), "preprocess/std", &three, NULL));
+}
+
 TEST(model_file_refuses_wrong_tensors)
 {
     float values[64] = {0};
@@ -413,7 +485,7 @@ TEST(model_file_refuses_wrong_tensors)
     assert_status(open_with("weight/conv2d/bias", &bias, "weight/old/bias"), TMB_EMODEL);
     assert_message("\"weight/old/bias\" belongs to no layer");
     assert_status(open_with("weight/conv2d/bias", &bias, "code"), TMB_EMODEL);
-    assert_message("\"code\" is none of weight/, golden/ and state/");
+    assert_message("\"code\" is none of weight/, golden/, preprocess/ and state/");
     assert_status(open_with("golden/outputs", NULL, NULL), TMB_EMODEL);
     assert_message("\"golden/outputs\" is not there");
     values[1] = NAN;
