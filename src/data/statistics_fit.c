@@ -85,7 +85,7 @@ static void begin(sums *s, const float *x)
 
 static void flush(sums *s, int rows)
 {
-    if (s->gram && rows > 0) s->linalg->gram(s->gram, s->block, rows, s->d, 1);
+    if (s->gram && rows > 0) s->linalg->gram(s->gram, s->block, rows, s->d, false, 1);
 }
 
 static void add(sums *s, const float *x)
@@ -176,7 +176,7 @@ static int make_whitening(const sums *s, const tmb_statistics_opts *opts, float 
         for (size_t j = 0; j < d; j++)
             s->gram[i * d + j] *= root;
     }
-    if (status == 0) s->linalg->gram(product, s->gram, s->d, s->d, 0);
+    if (status == 0) s->linalg->gram(product, s->gram, s->d, s->d, false, 0);
     for (size_t i = 0; i < d * d && status == 0; i++)
         w[i] = (float)product[i];
     tmb__free(product);
