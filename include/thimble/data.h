@@ -171,14 +171,32 @@ typedef struct tmb_images_opts {
     /* Of a CSV; NULL: file_name (or filename), label (or class), none. y columns end with NULL. */
     const char *x_column, *const *y_columns, *weight_column;
     const char *directory; /* paths are below it; NULL: below the CSV's folder */
-    bool keep_missing;     /* rows whose file is missing are an error later, not left out now */
+    bool keep_missing;     /* with NUMPY rows without such a picture are left out as Keras does,
+                                 unless this is set; they are photos that cannot be read then */
     uint64_t reserved[6];
 } tmb_images_opts;
 
-/* Open a data set: a folder of class folders, one holding train/ and validation/, or a CSV with
- * file_name,label[,split] (paths relative to it). Every photo is read once here, so that a bad one is
+/* Open a data set: a folder of class folders, one holding train/ and validation/, or a CSV (or .tsv) with
+ * file_name,label[,split] (paths relative to it). With CATEGORICAL a label may be several: cat|indoors,
+ * or in several y columns. With RAW, or without labels where the class mode needs none, all photos of a
+ * table are of one class, "none". Every photo is read once here, so that a bad one is
  * named now and not in the middle of an epoch. TMB_EDATA says what was found and what was looked for. */
 TMB_API int tmb_images_open(tmb_images **out, const char *path, const tmb_images_opts *opts);
+/* Pictures from memory: Keras' flow(x, y). Copied. Their part is cut as in Keras: validation is the
+ * first int(val_split * n). Sizes and channels in the options may be 0. */
+typedef struct tmb_memory {
+    int64_t n;
+    int height, width, channels; /* channels 1, 3 or 4 */
+    const float *x;              /* (n, h, w, c); or */
+    const uint8_t *pixels;       /* the same in bytes */
+    const int32_t *label;        /* (n) class numbers, or NULL */
+    const float *y;              /* (n, y_width) numbers for TMB_CLASS_RAW, or NULL */
+    int y_width;
+    const float *weight;     /* (n) of each sample, or NULL */
+    bool ignore_class_split; /* a split whose parts differ in their classes is fine */
+} tmb_memory;
+TMB_API int tmb_images_from_memory(
+        tmb_images **out, const tmb_memory *memory, const tmb_images_opts *opts);
 TMB_API void tmb_images_free(tmb_images *images);
 
 TMB_API int64_t tmb_images_count(const tmb_images *images);

@@ -140,18 +140,11 @@ static int fill_opts(tmb_images *images, const tmb_images_opts *opts)
 
 /* ---- listing ---- */
 
-static bool labels_unused(const tmb_images_opts *opts)
-{
-    const tmb_class_mode mode = opts->class_mode;
-
-    return mode == TMB_CLASS_INPUT || mode == TMB_CLASS_RAW || mode == TMB_CLASS_NONE;
-}
-
 static bool is_table(const char *path)
 {
     const char *dot = strrchr(path, '.');
 
-    return dot && strcasecmp(dot, ".csv") == 0;
+    return dot && (strcasecmp(dot, ".csv") == 0 || strcasecmp(dot, ".tsv") == 0);
 }
 
 static int list_all(opening *o)
@@ -163,11 +156,12 @@ static int list_all(opening *o)
         return tmb__fail(TMB_EDATA, "%s: No such file or folder", tmb__printable(o->path));
     case 2:
         if (o->opts->rng == TMB_RNG_NUMPY) return tmb__list_keras(&o->list, o->path, o->opts);
-        return tmb__list_folder(&o->list, o->path, o->wanted != NULL || labels_unused(o->opts));
+        return tmb__list_folder(
+                &o->list, o->path, o->wanted != NULL || tmb__labels_unused(o->opts));
     default:
-        if (is_table(o->path)) return tmb__list_csv(&o->list, o->path);
+        if (is_table(o->path)) return tmb__list_table(&o->list, o->path, o->opts);
         tmb__fail(TMB_EDATA, "%s: not a directory", tmb__printable(o->path));
-        tmb__hint("expected a folder of class folders, or a table whose name ends in .csv");
+        tmb__hint("expected a folder of class folders, or a table whose name ends in .csv or .tsv");
         return TMB_EDATA;
     }
 }
@@ -194,7 +188,27 @@ static int wanted_label(const tmb_images *images, const char *name)
     return -1;
 }
 
-/* Labels from the listing's order to the wanted one; photos of other classes get -1. */
+/* Of a sample's labels only the wanted ones stay; the first is its class. */
+static void keep_tags(tmb__sample *sample, int32_t *tags, const int *label)
+{
+    int n = 0;
+
+    for (int i = 0; i < sample->n_tags; i++) {
+        const int k = label[tags[sample->target + i]];
+
+        if (k >= 0) tags[sample->target + n++] = k;
+    }
+    sample->n_tags = n;
+    sample->label = n ? tags[sample->target] : -1;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Labels from the listing's order to the wanted one; photos of other classes get -1. Keras up to 2.8
+ * sorted the wanted classes of a table. */
 static int apply_wanted(tmb_images *images, opening *o)
 {
     int n = 0, *label;
@@ -202,12 +216,22 @@ static int apply_wanted(tmb_images *images, opening *o)
     while (o->wanted[n])
         n++;
     TMB_TRY(copy_names(images, o->wanted, n));
+    if (o->opts->rng == TMB_RNG_NUMPY && o->opts->augment.preset == TMB_PRESET_KERAS2 &&
+            is_table(o->path))
+        qsort(images->names, (size_t)n, sizeof *images->names, compare_names);
     label = tmb__calloc((size_t)o->list.n_names, sizeof *label);
     if (!label) return TMB_ENOMEM;
     for (int i = 0; i < o->list.n_names; i++)
         label[i] = wanted_label(images, o->list.names[i]);
-    for (int64_t i = 0; i < o->list.n; i++)
-        o->list.samples[i].label = label[o->list.samples[i].label];
+    for (int64_t i = 0; i < o->list.n; i++) {
+        tmb__sample *sample = &o->list.samples[i];
+
+        if (sample->n_tags) {
+            keep_tags(sample, o->list.tags, label);
+        } else {
+            sample->label = label[sample->label];
+        }
+    }
     n = 0;
     for (int i = 0; i < o->list.n_names && n == 0; i++) {
         if (label[i] >= 0) continue;
@@ -239,7 +263,7 @@ static int name_classes(tmb_images *images, opening *o)
     } else {
         TMB_TRY(copy_names(images, (const char *const *)o->list.names, o->list.n_names));
     }
-    if (images->n_classes >= 2 || labels_unused(o->opts) || o->opts->rng == TMB_RNG_NUMPY)
+    if (images->n_classes >= 2 || tmb__labels_unused(o->opts) || o->opts->rng == TMB_RNG_NUMPY)
         return warn_alike(images);
     return tmb__fail(TMB_EDATA, "%s: found %d class%s, expected at least two classes",
             tmb__printable(o->path), images->n_classes, images->n_classes == 1 ? "" : "es");
@@ -316,7 +340,7 @@ static int check_counts(tmb_images *images, const opening *o)
     int64_t *count = tmb__calloc((size_t)images->n_classes, sizeof *count);
     const char *part = images->opts.part ? tmb__part_name(images->opts.part) : "the data set";
     const bool may_be_empty = images->opts.allow_empty_class || images->opts.rng == TMB_RNG_NUMPY ||
-            labels_unused(&images->opts);
+            tmb__labels_unused(&images->opts);
     int status = 0;
 
     if (!count) return TMB_ENOMEM;
@@ -375,7 +399,16 @@ static void add_number(tmb__sha256 *sha, int64_t value)
     tmb__sha256_add(sha, bytes, sizeof bytes);
 }
 
-static int take_fingerprint(tmb_images *images)
+/* Pictures in memory have no file whose size would tell. */
+static void add_pixels(tmb__sha256 *sha, const tmb_images *images)
+{
+    const size_t n = (size_t)images->n * tmb__store_floats(images);
+
+    if (images->floats) tmb__sha256_add(sha, images->floats, n * sizeof *images->floats);
+    if (images->store) tmb__sha256_add(sha, images->store, n);
+}
+
+int tmb__images_fingerprint(tmb_images *images)
 {
     const tmb__sample **sorted = tmb__calloc((size_t)images->n, sizeof *sorted);
     tmb__sha256 sha;
@@ -392,6 +425,7 @@ static int take_fingerprint(tmb_images *images)
         add_number(&sha, sorted[i]->label);
         add_number(&sha, sorted[i]->size);
     }
+    if (images->from_memory) add_pixels(&sha, images);
     tmb__sha256_end(&sha, images->fingerprint);
     tmb__free(sorted);
     return 0;
@@ -409,12 +443,31 @@ static int open_images(tmb_images *images, opening *o)
     TMB_TRY(choose_part(images, o));
     images->samples = o->list.samples;
     images->n = o->list.n;
+    images->tags = o->list.tags;
+    images->numbers = o->list.numbers;
+    images->y_width = o->list.y_width;
+    images->weighted = o->list.weighted;
     o->list.samples = NULL;
     o->list.n = 0;
+    o->list.tags = NULL;
+    o->list.numbers = NULL;
     TMB_TRY(tmb__target_check(images));
     TMB_TRY(tmb__store_new(images));
     TMB_TRY(tmb__scan(images, o->pool));
-    return take_fingerprint(images);
+    return tmb__images_fingerprint(images);
+}
+
+int tmb__images_new(tmb_images **out, const tmb_images_opts *opts)
+{
+    tmb_images *images = tmb__calloc(1, sizeof *images);
+    int status;
+
+    *out = NULL;
+    if (!images) return TMB_ENOMEM;
+    status = fill_opts(images, opts);
+    if (status == 0) *out = images;
+    if (status < 0) tmb_images_free(images);
+    return status;
 }
 
 int tmb_images_open(tmb_images **out, const char *path, const tmb_images_opts *opts)
@@ -427,11 +480,9 @@ int tmb_images_open(tmb_images **out, const char *path, const tmb_images_opts *o
     *out = NULL;
     if (!path || !path[0] || !opts)
         return tmb__fail(TMB_EINVAL, "tmb_images_open: path and opts are required");
-    images = tmb__calloc(1, sizeof *images);
-    if (!images) return TMB_ENOMEM;
+    TMB_TRY(tmb__images_new(&images, opts));
     o.list.notices = &images->notices;
-    status = fill_opts(images, opts);
-    if (status == 0) status = open_images(images, &o);
+    status = open_images(images, &o);
     tmb__listing_free(&o.list);
     tmb__free(o.first);
     tmb__pool_free(o.pool);
@@ -464,172 +515,4 @@ void tmb_images_free(tmb_images *images)
     tmb__notices_free(&images->notices);
     tmb__scratch_free(&images->scratch);
     tmb__free(images);
-}
-
-/* ---- answers; without a data set those of an empty one ---- */
-
-int64_t tmb_images_count(const tmb_images *images)
-{
-    return images ? images->n : 0;
-}
-
-tmb_part tmb_images_part(const tmb_images *images)
-{
-    return images ? images->opts.part : TMB_ALL;
-}
-
-int tmb_images_batch(const tmb_images *images)
-{
-    return images ? images->opts.batch : 0;
-}
-
-int tmb_images_classes(const tmb_images *images)
-{
-    return images ? images->n_classes : 0;
-}
-
-const char *tmb_images_class_name(const tmb_images *images, int label)
-{
-    return images && label >= 0 && label < images->n_classes ? images->names[label] : NULL;
-}
-
-static const tmb__sample *sample_at(const tmb_images *images, int64_t index)
-{
-    return images && index >= 0 && index < images->n ? &images->samples[index] : NULL;
-}
-
-const char *tmb_images_path(const tmb_images *images, int64_t index)
-{
-    const tmb__sample *sample = sample_at(images, index);
-
-    return sample ? sample->path : NULL;
-}
-
-const char *tmb_images_key(const tmb_images *images, int64_t index)
-{
-    const tmb__sample *sample = sample_at(images, index);
-
-    return sample ? sample->path + sample->key : NULL;
-}
-
-int tmb_images_label(const tmb_images *images, int64_t index)
-{
-    const tmb__sample *sample = sample_at(images, index);
-
-    return sample ? sample->label : -1;
-}
-
-const tmb_preprocess *tmb_images_preprocess(const tmb_images *images)
-{
-    return images ? &images->pre : NULL;
-}
-
-const tmb_images_opts *tmb__images_opts(const tmb_images *images)
-{
-    return &images->opts;
-}
-
-const uint8_t *tmb_images_fingerprint(const tmb_images *images)
-{
-    return images ? images->fingerprint : NULL;
-}
-
-int64_t tmb_images_notices(const tmb_images *images)
-{
-    return images ? images->notices.n : 0;
-}
-
-const tmb_notice *tmb_images_notice(const tmb_images *images, int64_t i)
-{
-    return images && i >= 0 && i < images->notices.n ? images->notices.items[i] : NULL;
-}
-
-/* ---- batches ---- */
-
-static int check_place(const char *what, int64_t value, int64_t end)
-{
-    if (value >= 0 && value < end) return 0;
-    return tmb__fail(
-            TMB_EINVAL, "%s: %lld, expected 0 to %lld", what, (long long)value, (long long)end - 1);
-}
-
-static int check_args(const char *call, const void *images, const void *out)
-{
-    if (images && out) return 0;
-    return tmb__fail(TMB_EINVAL, "%s: %s is NULL", call, images ? "the result" : "images");
-}
-
-static int need_loader(tmb_images *images)
-{
-    return images->loader ? 0 : tmb__loader_new(&images->loader, images);
-}
-
-int tmb_images_epoch(tmb_images *images, int64_t epoch, int64_t first)
-{
-    TMB_TRY(check_args("tmb_images_epoch", images, images));
-    TMB_TRY(check_place("epoch", epoch, (int64_t)1 << 48));
-    TMB_TRY(check_place("first batch", first, tmb__flow_batches(images) + 1));
-    TMB_TRY(need_loader(images));
-    tmb__loader_epoch(images->loader, epoch, first);
-    return 0;
-}
-
-int tmb__images_plain(tmb_images *images)
-{
-    TMB_TRY(need_loader(images));
-    tmb__loader_epoch(images->loader, TMB__PLAIN_EPOCH, 0);
-    return 0;
-}
-
-int tmb_images_reset(tmb_images *images)
-{
-    TMB_TRY(check_args("tmb_images_reset", images, images));
-    TMB_TRY(need_loader(images));
-    tmb__loader_reset(images->loader);
-    return 0;
-}
-
-int tmb_images_item(tmb_images *images, int64_t batch, tmb_batch *out)
-{
-    if (out) *out = (tmb_batch){0};
-    TMB_TRY(check_args("tmb_images_item", images, out));
-    TMB_TRY(check_place("batch", batch, tmb__flow_batches(images)));
-    TMB_TRY(need_loader(images));
-    return tmb__loader_item(images->loader, batch, out);
-}
-
-int tmb_images_epoch_end(tmb_images *images)
-{
-    TMB_TRY(check_args("tmb_images_epoch_end", images, images));
-    TMB_TRY(need_loader(images));
-    tmb__loader_epoch_end(images->loader);
-    return 0;
-}
-
-int tmb_images_next(tmb_images *images, tmb_batch *out)
-{
-    if (out) *out = (tmb_batch){0};
-    TMB_TRY(check_args("tmb_images_next", images, out));
-    if (!images->loader) return tmb__fail(TMB_EINVAL, "tmb_images_next: no epoch has begun");
-    return tmb__loader_next(images->loader, out);
-}
-
-int tmb_images_sample(tmb_images *images, int64_t index, int64_t epoch, float *x)
-{
-    TMB_TRY(check_args("tmb_images_sample", images, x));
-    TMB_TRY(check_place("photo", index, images->n));
-    return tmb__store_sample(images, index, epoch, &images->scratch, x);
-}
-
-int tmb_images_photo(tmb_images *images, int64_t index, tmb_image *out)
-{
-    tmb_image kept;
-
-    if (out) *out = (tmb_image){0};
-    TMB_TRY(check_args("tmb_images_photo", images, out));
-    TMB_TRY(check_place("photo", index, images->n));
-    TMB_TRY(tmb__store_get(images, index, &images->scratch, &kept));
-    TMB_TRY(tmb__image_new(out, kept.height, kept.width, kept.channels));
-    memcpy(out->pixels, kept.pixels, images->photo_bytes);
-    return 0;
 }

@@ -37,6 +37,10 @@ typedef struct tmb__listing {
     char **names; /* classes, byte-wise sorted; owned */
     int n_names, cap_names;
     bool has_part[4]; /* the data set itself has this tmb_part */
+    bool weighted;
+    int32_t *tags;  /* labels of samples with several; owned */
+    float *numbers; /* (samples, y_width) targets that are no labels; owned */
+    int y_width;
     tmb__notices *notices;
 } tmb__listing;
 
@@ -50,12 +54,13 @@ void tmb__listing_sort_names(tmb__listing *list);
 int tmb__listing_label(const tmb__listing *list, const char *name);
 void tmb__listing_free(tmb__listing *list);
 
-/* dir.c and csv.c: fill `list` from the data set at `path`. `any_classes`: one will do, and the parts
+/* dir.c and table.c: fill `list` from the data set at `path`. `any_classes`: one will do, and the parts
  * of the data set may differ in theirs. */
 int tmb__list_folder(tmb__listing *list, const char *path, bool any_classes);
-int tmb__list_csv(tmb__listing *list, const char *path);
+int tmb__list_table(tmb__listing *list, const char *path, const tmb_images_opts *opts);
 /* `text` has a NUL after `size` bytes and is changed. */
-int tmb__list_csv_text(tmb__listing *list, const char *path, char *text, size_t size);
+int tmb__list_table_text(
+        tmb__listing *list, const char *path, const tmb_images_opts *opts, char *text, size_t size);
 /* keras_dir.c: the same as Keras lists a folder, of one part of it only; whether a name is a photo's. */
 int tmb__list_keras(tmb__listing *list, const char *path, const tmb_images_opts *opts);
 bool tmb__keras_photo(const char *name, bool old);
@@ -81,11 +86,16 @@ int tmb__copies_find(int64_t *first, const tmb__sample *samples, int64_t n, tmb_
 int tmb__copies_report(
         tmb__notices *notices, const tmb__sample *samples, int64_t n, const int64_t *first);
 
+/* images.c: an empty data set with its options; what it holds, of its photos and their pixels. */
+int tmb__images_new(tmb_images **out, const tmb_images_opts *opts);
+int tmb__images_fingerprint(tmb_images *images);
+
 /* split.c: give every sample a part, `share` of each class to validation. */
 int tmb__split_draw(tmb__sample *samples, int64_t n, const int64_t *first, int n_classes,
         char *const *names, double share, uint64_t seed);
 /* Keras' way: the first int(share * n) of each class, or of all, go to validation. */
 void tmb__split_first(tmb__sample *samples, int64_t n, int n_classes, float share, bool by_class);
+int64_t tmb__split_count(int64_t n, float share);
 
 /* order.c: the order of an epoch. */
 void tmb__order_fill(int64_t *order, int64_t n, const tmb_images_opts *opts, int64_t epoch);
@@ -180,6 +190,7 @@ void tmb__channels_first(const tmb_images *images, float *x, float *floats);
 
 /* targets.c: how wide y is; whether the class mode suits the classes; the y of a sample. */
 int tmb__target_check(tmb_images *images);
+bool tmb__labels_unused(const tmb_images_opts *opts);
 void tmb__target_fill(const tmb_images *images, int64_t index, float *y);
 
 /* batch_save.c: a sample's picture to the options' save_dir; `at`: its place in the epoch. */

@@ -77,8 +77,12 @@ int tmb__listing_add(tmb__listing *list, char *path, size_t key, int label, tmb_
         list->samples = grown;
         list->cap = cap;
     }
-    list->samples[list->n] = (tmb__sample){
-            .path = path, .slot = -1, .label = label, .key = (uint32_t)key, .part = part};
+    list->samples[list->n] = (tmb__sample){.path = path,
+            .slot = -1,
+            .label = label,
+            .key = (uint32_t)key,
+            .part = part,
+            .weight = 1};
     tmb__sample_stamp(&list->samples[list->n++], path);
     if (part != TMB_ALL) list->has_part[part] = true;
     return 0;
@@ -140,5 +144,7 @@ void tmb__listing_free(tmb__listing *list)
         tmb__free(list->names[i]);
     tmb__free(list->samples);
     tmb__free(list->names);
+    tmb__free(list->tags);
+    tmb__free(list->numbers);
     *list = (tmb__listing){0};
 }

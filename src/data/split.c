@@ -129,12 +129,12 @@ int tmb__split_draw(tmb__sample *samples, int64_t n, const int64_t *first, int n
     return status;
 }
 
-/* The number that was written: as a double, 0.7F is a little less than it and would cut one less. */
-static double as_written(float share)
+/* Of the number as it was written: as a double, 0.7F is a little less and would cut one less. */
+int64_t tmb__split_count(int64_t n, float share)
 {
-    const double short_one = rint((double)share * 1e6) / 1e6;
+    const double written = rint((double)share * 1e6) / 1e6;
 
-    return (float)short_one == share ? short_one : (double)share;
+    return (int64_t)(((float)written == share ? written : (double)share) * (double)n);
 }
 
 void tmb__split_first(tmb__sample *samples, int64_t n, int n_classes, float share, bool by_class)
@@ -144,7 +144,7 @@ void tmb__split_first(tmb__sample *samples, int64_t n, int n_classes, float shar
 
         for (int64_t i = 0; i < n; i++)
             all += !by_class || samples[i].label == k;
-        end = (int64_t)(as_written(share) * (double)all);
+        end = tmb__split_count(all, share);
         for (int64_t i = 0; i < n; i++) {
             if (by_class && samples[i].label != k) continue;
             samples[i].part = end-- > 0 ? TMB_VALIDATION : TMB_TRAIN;

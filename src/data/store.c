@@ -47,17 +47,32 @@ tmb_image_opts tmb__store_limits(const tmb_images *images)
             .timeout = images->opts.decode_timeout};
 }
 
+/* A picture of floats as bytes, to be looked at. */
+static int show_floats(const tmb_images *images, int64_t slot, tmb__scratch *scratch)
+{
+    const size_t n = tmb__store_floats(images);
+    const float *x = images->floats + (size_t)slot * n;
+    tmb_image *kept = &scratch->kept;
+
+    tmb_image_free(kept);
+    TMB_TRY(tmb__image_new(kept, images->keep_h, images->keep_w, images->pre.channels));
+    for (size_t i = 0; i < n; i++)
+        kept->pixels[i] = (uint8_t)(TMB_MIN(TMB_MAX(x[i], 0), 255) + 0.5F);
+    return 0;
+}
+
 int tmb__store_get(const tmb_images *images, int64_t index, tmb__scratch *scratch, tmb_image *view)
 {
     const tmb__sample *sample = &images->samples[index];
     const tmb_image_opts limits = tmb__store_limits(images);
 
-    if (sample->slot >= 0) {
+    if (sample->slot >= 0 && !images->floats) {
         *view = tmb__store_slot(images, sample->slot);
         return 0;
     }
-    TMB_TRY(tmb__preprocess_read(
-            &images->pre, &scratch->resizer, sample->path, &limits, &scratch->kept, NULL));
+    TMB_TRY(images->floats ? show_floats(images, sample->slot, scratch)
+                           : tmb__preprocess_read(&images->pre, &scratch->resizer, sample->path,
+                                     &limits, &scratch->kept, NULL));
     *view = scratch->kept;
     return 0;
 }

@@ -9,6 +9,13 @@
 
 #include <string.h>
 
+bool tmb__labels_unused(const tmb_images_opts *opts)
+{
+    const tmb_class_mode mode = opts->class_mode;
+
+    return mode == TMB_CLASS_INPUT || mode == TMB_CLASS_RAW || mode == TMB_CLASS_NONE;
+}
+
 int tmb__target_check(tmb_images *images)
 {
     const tmb_class_mode mode = images->opts.class_mode;

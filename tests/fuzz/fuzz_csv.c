@@ -24,13 +24,15 @@ static void check(const tmb__listing *list)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     tmb__notices notices = {0};
+    const tmb_images_opts opts = {
+            .class_mode = size % 2 ? TMB_CLASS_CATEGORICAL : TMB_CLASS_SPARSE};
     tmb__listing list = {.notices = &notices};
     char *text = malloc(size + 1);
 
     if (!text) abort();
     memcpy(text, data, size);
     text[size] = '\0';
-    if (tmb__list_csv_text(&list, "folder/table.csv", text, size) == 0) {
+    if (tmb__list_table_text(&list, "folder/table.csv", &opts, text, size) == 0) {
         check(&list);
     } else if (!tmb_errmsg()[0]) {
         abort();

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+static const tmb_images_opts no_opts;
 static const tmb_images_opts small = {.size = {8, 8}, .batch = 2, .threads = 1};
 
 /* Parse a table's text alone; what it lists goes to `list`. */
@@ -13,7 +14,7 @@ static int parse(tmb__listing *list, const char *text)
     char *copy = test_keep(tmb__strdup(text));
 
     *list = (tmb__listing){.notices = &notices};
-    return tmb__list_csv_text(list, "folder/t.csv", copy, strlen(copy));
+    return tmb__list_table_text(list, "folder/t.csv", &no_opts, copy, strlen(copy));
 }
 
 static void refuse(const char *text, const char *message)
@@ -73,7 +74,7 @@ TEST(csv_faults_name_their_place)
 {
     refuse("", "no column \"file_name\"");
     refuse("path,label\na,b\n", "line 1: no column \"file_name\", found \"path,label\"");
-    refuse("file_name,class\na,b\n", "no column \"label\"");
+    refuse("file_name,kind\na,b\n", "no column \"label\"");
     refuse("file_name,label\n", "no rows");
     refuse("file_name,label\na.png,cat\nb.png\n", "line 3: 1 fields, expected 2");
     refuse("file_name,label\na.png,cat,dog\n", "line 2: 3 fields, expected 2");
