@@ -47,7 +47,8 @@ typedef struct tmb_conv2d_opts {
     tmb_activation activation;
     float alpha; /* of LEAKY_RELU (0: 0.2) and ELU (0: 1) */
     tmb_init init;
-    float l1, l2; /* penalties on the kernel */
+    float l1, l2;              /* penalties on the kernel */
+    tmb_constraint constraint; /* of the kernel */
     bool frozen;
     const char *name; /* NULL: as Keras counts: conv2d, conv2d_1, ... */
     tmb_layer from;
@@ -93,6 +94,7 @@ typedef struct tmb_dense_opts {
     float alpha;
     tmb_init init;
     float l1, l2;
+    tmb_constraint constraint;
     bool frozen;
     const char *name;
     tmb_layer from;

@@ -69,8 +69,9 @@ typedef struct tmb_attr {
     float clip;              /* same: g * min(1, clip / norm); 0: none */
     float beta1, beta2, rho; /* ADAM; RMSPROP */
     bool nesterov, eps_outside, amsgrad, centered;
-    float decay;  /* EMA: average = d average + (1 - d) w */
-    bool warm_up; /* EMA: d = min(decay, (1 + step) / (10 + step)) */
+    tmb_constraint constraint; /* CONSTRAIN */
+    float decay;               /* EMA: average = d average + (1 - d) w */
+    bool warm_up;              /* EMA: d = min(decay, (1 + step) / (10 + step)) */
 } tmb_attr;
 
 /* Every op, in the order of ops.def. */

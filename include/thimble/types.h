@@ -44,6 +44,23 @@ typedef enum tmb_noise {
     TMB_NOISE_GAUSSIAN /* added */
 } tmb_noise;
 
+/* What a kernel is held to after each step. */
+typedef enum tmb_limit {
+    TMB_NO_LIMIT = 0,
+    TMB_MAX_NORM,
+    TMB_NON_NEG,
+    TMB_UNIT_NORM,
+    TMB_MIN_MAX_NORM
+} tmb_limit;
+
+/* Keras' constraints. The norm is taken over `axes`. */
+typedef struct tmb_constraint {
+    tmb_limit limit;
+    float min, max; /* of the norm; max 0: 2 for MAX_NORM, 1 for MIN_MAX_NORM */
+    float rate;     /* MIN_MAX_NORM: share of the way there in each step; 0: 1 */
+    unsigned axes;  /* a bit for each axis: 7 gives each filter of a conv2d its norm; 0: axis 0 */
+} tmb_constraint;
+
 typedef enum tmb_loss {
     TMB_BINARY_CROSSENTROPY = 1,
     TMB_CATEGORICAL_CROSSENTROPY,

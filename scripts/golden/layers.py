@@ -141,4 +141,18 @@ def run(name, layer, shapes, rng):
 arrays = {}
 for number, (name, layer, shapes) in enumerate(CASES):
     arrays.update(run(name, layer, shapes, np.random.default_rng(100 + number)))
+
+# Constraints: w before, y after.
+CONSTRAINTS = [
+    ("max_norm", keras.constraints.MaxNorm(1.5, axis=[0, 1, 2]), (3, 2, 4, 5)),
+    ("max_norm_dense", keras.constraints.MaxNorm(), (9, 5)),
+    ("non_neg", keras.constraints.NonNeg(), (3, 2, 4, 5)),
+    ("unit_norm", keras.constraints.UnitNorm(axis=[0, 1, 2]), (3, 2, 4, 5)),
+    ("unit_norm_rows", keras.constraints.UnitNorm(axis=1), (9, 5)),
+    ("min_max_norm", keras.constraints.MinMaxNorm(4.5, 5, 0.25, axis=[0, 1, 2]), (3, 2, 4, 5)),
+]
+for number, (name, constraint, shape) in enumerate(CONSTRAINTS):
+    w = normal(np.random.default_rng(1000 + number), *shape)
+    arrays["constraint_%s/w" % name] = w
+    arrays["constraint_%s/y" % name] = constraint(wide(w)).numpy()
 save("layers.npz", arrays)

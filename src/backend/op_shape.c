@@ -54,6 +54,7 @@ static const struct {
         [TMB_OP_SGD] = {"* * * 1", ""},
         [TMB_OP_RMSPROP] = {"* * * * * 1", ""},
         [TMB_OP_ADAM] = {"* * * * * 1", ""},
+        [TMB_OP_CONSTRAIN] = {"* 1", ""},
         [TMB_OP_EMA] = {"* *", ""},
 };
 
@@ -381,6 +382,16 @@ static int check_optimizer(const match *m)
     return 0;
 }
 
+static int check_constraint(const match *m)
+{
+    const tmb_constraint *c = &m->op->attr.constraint;
+    const int rank = m->list->tensors[m->op->in[0]].rank;
+
+    if (c->limit <= TMB_NO_LIMIT || c->limit > TMB_MIN_MAX_NORM)
+        return fail_op(m, "the limit is none of the known ones");
+    return c->axes >> rank ? fail_op(m, "axes that w does not have") : 0;
+}
+
 static int check_attributes(const match *m)
 {
     switch (m->op->kind) {
@@ -431,6 +442,8 @@ static int check_attributes(const match *m)
     case TMB_OP_DROPOUT:
     case TMB_OP_DROPOUT_BWD:
         return check_dropout(m);
+    case TMB_OP_CONSTRAIN:
+        return check_constraint(m);
     case TMB_OP_SGD:
     case TMB_OP_RMSPROP:
     case TMB_OP_ADAM:

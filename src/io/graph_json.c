@@ -22,11 +22,12 @@ typedef enum field_type {
     FIELD_FLOAT,
     FIELD_ACTIVATION,
     FIELD_INIT,
-    FIELD_PADDING, /* "valid" or "same" */
-    FIELD_BETWEEN, /* "nearest" or "bilinear" */
-    FIELD_BORDERS, /* [[top, bottom], [left, right]] */
-    FIELD_TARGET,  /* up to four sizes */
-    FIELD_INPUT    /* [null, height, width, channels] */
+    FIELD_PADDING,    /* "valid" or "same" */
+    FIELD_BETWEEN,    /* "nearest" or "bilinear" */
+    FIELD_BORDERS,    /* [[top, bottom], [left, right]] */
+    FIELD_TARGET,     /* up to four sizes */
+    FIELD_CONSTRAINT, /* {"class_name", "min", "max", "rate", "axes"}, only if there is one */
+    FIELD_INPUT       /* [null, height, width, channels] */
 } field_type;
 
 #define K(KIND) ((uint64_t)1 << TMB__LAYER_##KIND)
@@ -71,6 +72,7 @@ static const struct field {
         {"alpha_initializer", FIELD_INIT, AT(init), K(PRELU)},
         {"use_bias", FIELD_NOT, AT(no_bias), KERNELS},
         {"kernel_initializer", FIELD_INIT, AT(init), KERNELS},
+        {"kernel_constraint", FIELD_CONSTRAINT, AT(constraint), K(CONV2D) | K(DENSE)},
         {"l1", FIELD_FLOAT, AT(l1), KERNELS | K(PRELU)},
         {"l2", FIELD_FLOAT, AT(l2), KERNELS | K(PRELU)},
         {"rate", FIELD_FLOAT, AT(rate), DROPS},
@@ -125,6 +127,13 @@ static const char *const inits[] = {
 static const char *const paddings[] = {"valid", "same"};
 static const char *const betweens[] = {"nearest", "bilinear"};
 
+static const char *const limits[] = {
+        [TMB_MAX_NORM] = "MaxNorm",
+        [TMB_NON_NEG] = "NonNeg",
+        [TMB_UNIT_NORM] = "UnitNorm",
+        [TMB_MIN_MAX_NORM] = "MinMaxNorm",
+};
+
 /* ---- to text ---- */
 
 static void shape_text(tmb__strbuf *sb, const int *shape)
@@ -135,12 +144,20 @@ static void shape_text(tmb__strbuf *sb, const int *shape)
     tmb__strbuf_add(sb, "]");
 }
 
+static void constraint_text(tmb__strbuf *sb, const tmb_constraint *c)
+{
+    tmb__strbuf_add(sb,
+            "{\"class_name\":\"%s\",\"min\":%.9g,\"max\":%.9g,\"rate\":%.9g,\"axes\":%u}",
+            limits[c->limit], (double)c->min, (double)c->max, (double)c->rate, c->axes);
+}
+
 /* Nine digits give a float back exactly. */
 static void field_text(tmb__strbuf *sb, const struct field *field, const tmb__layer_config *config)
 {
     const void *at = (const char *)config + field->at;
     const int *ints = at;
 
+    if (field->type == FIELD_CONSTRAINT && config->constraint.limit == TMB_NO_LIMIT) return;
     tmb__strbuf_add(sb, ",\"%s\":", field->key);
     switch (field->type) {
     case FIELD_INT:
@@ -175,6 +192,9 @@ static void field_text(tmb__strbuf *sb, const struct field *field, const tmb__la
         break;
     case FIELD_TARGET:
         shape_text(sb, ints);
+        break;
+    case FIELD_CONSTRAINT:
+        constraint_text(sb, &config->constraint);
         break;
     case FIELD_INPUT:
         tmb__strbuf_add(sb, "[null,%d,%d,%d]", ints[0], ints[1], ints[2]);
@@ -239,6 +259,23 @@ static bool get_borders(const json_t *json, int *pad)
             tmb__json_ints(json_array_get(json, 1), pad + 2, 2);
 }
 
+static bool get_constraint(const json_t *json, tmb_constraint *c)
+{
+    int limit = 0, axes = 0;
+
+    if (json_object_size(json) != 5 ||
+            !tmb__json_choice(
+                    json_object_get(json, "class_name"), limits, TMB_COUNT(limits), &limit) ||
+            !tmb__json_float(json_object_get(json, "min"), &c->min) ||
+            !tmb__json_float(json_object_get(json, "max"), &c->max) ||
+            !tmb__json_float(json_object_get(json, "rate"), &c->rate) ||
+            !tmb__json_int(json_object_get(json, "axes"), &axes) || axes < 1)
+        return false;
+    c->limit = (tmb_limit)limit;
+    c->axes = (unsigned)axes;
+    return true;
+}
+
 static bool get_input(const json_t *json, int *shape)
 {
     if (json_array_size(json) != 4 || !json_is_null(json_array_get(json, 0))) return false;
@@ -287,6 +324,8 @@ static bool get_field(const struct field *field, const json_t *json, tmb__layer_
         return get_borders(json, at);
     case FIELD_TARGET:
         return get_target(json, at);
+    case FIELD_CONSTRAINT:
+        return get_constraint(json, at);
     case FIELD_INPUT:
         return get_input(json, at);
     }

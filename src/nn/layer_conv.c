@@ -230,6 +230,7 @@ tmb_layer tmb_model_add_conv2d(tmb_model *model, const tmb_conv2d_opts *opts)
             .init = o.init,
             .l1 = o.l1,
             .l2 = o.l2,
+            .constraint = o.constraint,
     };
 
     return tmb__model_add(model, TMB__LAYER_CONV2D, &config, &o.from, 1, o.name, !o.frozen);

@@ -59,6 +59,7 @@ tmb_layer tmb_model_add_dense(tmb_model *model, const tmb_dense_opts *opts)
             .init = o.init,
             .l1 = o.l1,
             .l2 = o.l2,
+            .constraint = o.constraint,
     };
 
     return tmb__model_add(model, TMB__LAYER_DENSE, &config, &o.from, 1, o.name, !o.frozen);

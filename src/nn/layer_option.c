@@ -153,13 +153,35 @@ int tmb__layer_weight(tmb__layer *layer, tmb__weight **out, const char *name, tm
     return 0;
 }
 
+/* Defaults put in; the axes are among the kernel's. */
+static int check_constraint(tmb__layer *layer, int rank)
+{
+    tmb_constraint *c = &layer->config.constraint;
+    const unsigned all = (1u << rank) - 1;
+
+    if (c->limit == TMB_NO_LIMIT) return 0;
+    TMB_TRY(tmb__layer_check_int(
+            layer, "constraint.limit", (int)c->limit, TMB_NO_LIMIT, TMB_MIN_MAX_NORM));
+    if (c->max == 0) c->max = c->limit == TMB_MAX_NORM ? 2 : 1;
+    if (c->rate == 0) c->rate = 1;
+    if (c->axes == 0) c->axes = 1;
+    TMB_TRY(tmb__layer_check_float(layer, "constraint.max", c->max, 0, MOST));
+    TMB_TRY(tmb__layer_check_float(layer, "constraint.min", c->min, 0, (double)c->max));
+    TMB_TRY(tmb__layer_check_float(layer, "constraint.rate", c->rate, 0, 1));
+    if ((c->axes & ~all) == 0) return 0;
+    return tmb__layer_fail(layer,
+            "constraint.axes is %#x, bits of the %d axes of its kernel expected", c->axes, rank);
+}
+
 int tmb__layer_kernel(tmb__layer *layer, const char *name, const tmb__shape *shape)
 {
     tmb__weight *kernel;
 
+    TMB_TRY(check_constraint(layer, shape->rank));
     TMB_TRY(tmb__layer_weight(layer, &kernel, name, layer->config.init, shape));
     kernel->l1 = layer->config.l1;
     kernel->l2 = layer->config.l2;
+    kernel->constraint = layer->config.constraint;
     return 0;
 }
 

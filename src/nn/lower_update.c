@@ -1,7 +1,7 @@
 /* lower_update.c - the end of a training step: penalties, norm of the gradient, optimizer, averages
  *
  * Order as Keras' (keras.md 4.3): penalties join the gradients, the norm of all gradients is taken, each
- * weight takes its step, the averages follow. Every optimizer op reads the norm: if it is not finite,
+ * weight takes its step and is held to its constraint, the averages follow. Every optimizer op reads the norm: if it is not finite,
  * nothing is updated. Weight decay is for kernels, weights of rank 2 and up. */
 #include "nn/layer.h"
 
@@ -113,6 +113,17 @@ static void emit_optimizer(tmb__builder *b, const turn *t)
     tmb__emit(b, &op);
 }
 
+static void emit_constraint(tmb__builder *b, const turn *t)
+{
+    tmb_op op = tmb__op_of(b, t->layer, TMB_OP_CONSTRAIN);
+
+    if (t->g < 0 || t->weight->constraint.limit == TMB_NO_LIMIT) return;
+    op.in[0] = t->w;
+    op.in[1] = b->list->norm;
+    op.attr.constraint = t->weight->constraint;
+    tmb__emit(b, &op);
+}
+
 /* Moving statistics are averaged too; what cannot change needs no average. */
 static void emit_average(tmb__builder *b, const turn *t)
 {
@@ -150,5 +161,6 @@ void tmb__emit_updates(tmb__builder *b)
     for_each_weight(b, emit_penalty);
     emit_norm(b);
     for_each_weight(b, emit_optimizer);
+    for_each_weight(b, emit_constraint);
     for_each_weight(b, emit_average);
 }

@@ -26,6 +26,7 @@ typedef struct tmb__weight {
     bool moving;    /* moving statistics: never trained by gradients */
     bool depthwise; /* (kh, kw, in, m) here, (kh, kw, 1, in * m) to the ops: the same memory */
     float l1, l2;
+    tmb_constraint constraint;
     int64_t offset; /* in floats, into model->weights */
 } tmb__weight;
 
@@ -41,6 +42,7 @@ typedef struct tmb__layer_config {
     float rate, momentum, epsilon, scale, offset;
     tmb_init init;
     float l1, l2;
+    tmb_constraint constraint;
     int shape[4]; /* Reshape's target, input's shape, Permute's dims, PReLU's shared_axes */
 } tmb__layer_config;
 

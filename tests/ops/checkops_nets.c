@@ -138,6 +138,35 @@ static void ema_case(check_case *c, double decay, bool warm_up)
     op->in[1] = add_like(c, "average", TMB_ROLE_STATE, FILL_NORMAL, op->in[0]);
 }
 
+static void constrain_case(check_case *c, tmb_limit limit, unsigned axes, bool matrix)
+{
+    static const char *const names[] = {"", "max norm", "not negative", "unit norm", "norm range"};
+    tmb_op *op;
+
+    case_start(c, "%s axes %#x%s", names[limit], axes, matrix ? " of a matrix" : "");
+    op = add_op(c, TMB_OP_CONSTRAIN);
+    op->attr.constraint =
+            (tmb_constraint){.limit = limit, .min = 1.5f, .max = 2, .rate = 0.75f, .axes = axes};
+    op->in[0] = matrix ? add_plain(c, "w", TMB_ROLE_PARAM, FILL_NORMAL, DIMS(9, 33))
+                       : add_plain(c, "w", TMB_ROLE_PARAM, FILL_NORMAL, DIMS(3, 2, 4, 17));
+}
+
+static void visit_constraints(check_case *c, check_visit visit, void *user)
+{
+    static const unsigned axes[] = {7, 1, 8, 15, 5};
+
+    for (size_t i = 0; i < TMB_COUNT(axes); i++) {
+        constrain_case(c, TMB_MAX_NORM, axes[i], false);
+        visit(user, c);
+        constrain_case(c, i % 2 ? TMB_MIN_MAX_NORM : TMB_UNIT_NORM, axes[i], false);
+        visit(user, c);
+    }
+    for (int limit = TMB_MAX_NORM; limit <= TMB_MIN_MAX_NORM; limit++) {
+        constrain_case(c, (tmb_limit)limit, 1, true);
+        visit(user, c);
+    }
+}
+
 /* With `gradient` the penalty's own share is added to a gradient of zero, to be checked. */
 static void penalty_case(check_case *c, double l1, double l2, bool gradient)
 {
@@ -169,6 +198,7 @@ static void visit_updates(check_case *c, check_visit visit, void *user)
         dense_update_case(c, &optimizer_rows[i], i % 2 ? 33 : 64, i % 3 ? 7 : 1);
         visit(user, c);
     }
+    visit_constraints(c, visit, user);
     for (int i = 0; i < 4; i++) {
         ema_case(c, i < 2 ? 0.9 : 0.05, i % 2 == 1);
         visit(user, c);

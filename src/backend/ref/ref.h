@@ -85,6 +85,7 @@ void tmb__ref_grad_norm(const ref_call *call);
 void tmb__ref_sgd(const ref_call *call);
 void tmb__ref_rmsprop(const ref_call *call);
 void tmb__ref_adam(const ref_call *call);
+void tmb__ref_constrain(const ref_call *call);
 void tmb__ref_ema(const ref_call *call);
 
 #endif

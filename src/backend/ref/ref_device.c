@@ -73,6 +73,7 @@ static const ref_fn functions[TMB_OP_COUNT] = {
         [TMB_OP_SGD] = tmb__ref_sgd,
         [TMB_OP_RMSPROP] = tmb__ref_rmsprop,
         [TMB_OP_ADAM] = tmb__ref_adam,
+        [TMB_OP_CONSTRAIN] = tmb__ref_constrain,
         [TMB_OP_EMA] = tmb__ref_ema,
 };
 

@@ -138,3 +138,59 @@ void tmb__ref_ema(const ref_call *call)
     for (int64_t e = 0; e < w->count; e++)
         average->data[e] = (float)(d * average->data[e] + (1 - d) * w->data[e]);
 }
+
+/* Element e of w is the first of those that share a norm: 0 along each axis that the norm goes over. */
+static bool is_first(const ref_view *w, unsigned axes, int64_t e)
+{
+    for (int i = w->rank - 1; i >= 0; e /= w->dim[i--]) {
+        if (axes >> i & 1 && e % w->dim[i] != 0) return false;
+    }
+    return true;
+}
+
+/* How far behind the first the k-th of them stands; -1: there are no more. */
+static int64_t behind(const ref_view *w, unsigned axes, int64_t k)
+{
+    int64_t at = 0, step = 1;
+
+    for (int i = w->rank - 1; i >= 0; step *= w->dim[i--]) {
+        if (!(axes >> i & 1)) continue;
+        at += k % w->dim[i] * step;
+        k /= w->dim[i];
+    }
+    return k > 0 ? -1 : at;
+}
+
+/* What w is multiplied with, by the root of the sum of its squares. */
+static double held(const tmb_constraint *c, double root)
+{
+    const double low = c->limit == TMB_MIN_MAX_NORM ? c->min : 0;
+    const double within = root < low ? low : root > c->max ? c->max : root;
+
+    if (c->limit == TMB_UNIT_NORM) return 1 / (1e-7 + root);
+    if (c->limit == TMB_MAX_NORM) return within / (1e-7 + root);
+    return (c->rate * within + (1 - (double)c->rate) * root) / (1e-7 + root);
+}
+
+/* CONSTRAIN: w! = max(w, 0) if NON_NEG, else w held(norm), the norm over the axes that have a bit in
+ * axes. After keras.constraints. Not if `norm`, of the gradients, is there and not finite.
+ * Attribute: constraint. */
+void tmb__ref_constrain(const ref_call *call)
+{
+    const ref_view *w = &call->in[0];
+    const tmb_constraint *c = &call->attr->constraint;
+    const bool norms = c->limit != TMB_NON_NEG;
+
+    if (call->in[1].data && !isfinite(call->in[1].data[0])) return;
+    for (int64_t e = 0; e < w->count; e++) {
+        double sum = 0, factor;
+
+        if (!norms) w->data[e] = w->data[e] < 0 ? 0 : w->data[e];
+        if (!norms || !is_first(w, c->axes, e)) continue;
+        for (int64_t k = 0, at; (at = behind(w, c->axes, k)) >= 0; k++)
+            sum += (double)w->data[e + at] * w->data[e + at];
+        factor = held(c, sqrt(sum));
+        for (int64_t k = 0, at; (at = behind(w, c->axes, k)) >= 0; k++)
+            w->data[e + at] = (float)(w->data[e + at] * factor);
+    }
+}

@@ -45,7 +45,8 @@ static tmb_model *every_layer(void)
     tmb_rescaling(net, .scale = 1 / 127.5f, .offset = -1);
     tmb_zeropad2d(net, .top = 1, .bottom = 2, .left = 3, .right = 0);
     tmb_conv2d(net, .filters = 4, .kernel = {3, 2}, .stride = {1, 2}, .same_padding = true,
-            .activation = TMB_LEAKY_RELU, .alpha = 0.1f, .init = TMB_HE_NORMAL, .l2 = 1e-4f);
+            .activation = TMB_LEAKY_RELU, .alpha = 0.1f, .init = TMB_HE_NORMAL, .l2 = 1e-4f,
+            .constraint = {.limit = TMB_MIN_MAX_NORM, .min = 0.1f, .rate = 0.5f, .axes = 7});
     tmb_batchnorm(net, .momentum = 0.9f, .epsilon = 1e-5f, .no_scale = true);
     a = tmb_conv2d(net, .filters = 4, .kernel = {3, 3}, .dilation = {2, 1}, .groups = 2,
             .no_bias = true, .same_padding = true, .frozen = true, .name = "caf\xc3\xa9 \"q\"");

@@ -77,6 +77,14 @@ TEST(conv_names_wrong_options)
     REFUSES("multiplier is -2", tmb_depthwise_conv2d(net, .kernel = {3, 3}, .multiplier = -2));
     REFUSES("layer separable_conv2d (SeparableConv2D): filters is 0",
             tmb_separable_conv2d(net, .kernel = {3, 3}));
+    REFUSES("constraint.limit is 9",
+            tmb_conv2d(net, .filters = 4, .kernel = {3, 3}, .constraint = {.limit = (tmb_limit)9}));
+    REFUSES("constraint.max is -1",
+            tmb_dense(net, .units = 4, .constraint = {.limit = TMB_MAX_NORM, .max = -1}));
+    REFUSES("constraint.min is 3, 0 to 1",
+            tmb_dense(net, .units = 4, .constraint = {.limit = TMB_MIN_MAX_NORM, .min = 3}));
+    REFUSES("constraint.axes is 0x4, bits of the 2 axes",
+            tmb_dense(net, .units = 4, .constraint = {.limit = TMB_UNIT_NORM, .axes = 4}));
     REFUSES("kernel (60000, 60000, 4, 1000) has more than 268435456 elements",
             tmb_conv2d(net, .filters = 1000, .kernel = {60000, 60000}, .same_padding = true));
 }
