@@ -93,7 +93,14 @@ bool tmb__parse_int(const char *text, int64_t *out);
 
 /* ---- environment (env.c): the only getenv of the library ---- */
 
-typedef enum tmb__env_id { TMB_ENV_DEVICE, TMB_ENV_THREADS, TMB_ENV_PLUGIN_PATH } tmb__env_id;
+typedef enum tmb__env_id {
+    TMB_ENV_DEVICE,
+    TMB_ENV_THREADS,
+    TMB_ENV_PLUGIN_PATH,
+    TMB_ENV_WEIGHTS,
+    TMB_ENV_CACHE,
+    TMB_ENV_HOME
+} tmb__env_id;
 const char *tmb__env(tmb__env_id id); /* NULL if unset or empty */
 
 /* ---- time (clock.c) ---- */
@@ -184,6 +191,12 @@ typedef struct tmb__sha256 {
 void tmb__sha256_start(tmb__sha256 *sha);
 void tmb__sha256_add(tmb__sha256 *sha, const void *bytes, size_t n);
 void tmb__sha256_end(tmb__sha256 *sha, uint8_t digest[32]);
+/* A file's digests in hexadecimal, read in pieces; failures have the status `code`. */
+typedef struct tmb__digests {
+    char md5[33], sha256[65];
+    int64_t size;
+} tmb__digests;
+int tmb__file_digests(tmb__digests *out, const char *path, int code);
 
 /* ---- more than memory holds (spill.c) ---- */
 
@@ -206,6 +219,8 @@ size_t tmb__file_head(const char *path, uint8_t *head, size_t n);
  * On failure the old file is untouched and no temporary stays; only if the very last step fails, the
  * folder's fsync, the new file is in place already. `path` must be a regular file or not exist. */
 int tmb__file_replace(const char *path, const tmb__bytes *parts, int n_parts);
+/* The finished file `from` takes the place of `to` in the same folder, as safely. */
+int tmb__file_move(const char *from, const char *to);
 /* 1 file, 2 folder, 3 anything else, 0 nothing there, and errno says why. */
 int tmb__file_exists(const char *path);
 int tmb__folder_make(const char *path);   /* with parents; an existing folder is fine */

@@ -282,6 +282,23 @@ int tmb__file_replace(const char *path, const tmb__bytes *parts, int n_parts)
     return status;
 }
 
+int tmb__file_move(const char *from, const char *to)
+{
+    replacement r = {.path = to, .fd = open_file(from, O_RDONLY, 0), .folder_fd = -1};
+    int status = r.fd < 0 ? fail_path(TMB_EOUTPUT, errno, "open", from) : check_target(&r);
+
+    if (status == 0 && (refused() || fsync(r.fd) != 0))
+        status = fail_path(TMB_EOUTPUT, errno, "sync", from);
+    if (status == 0) r.temp = tmb__strdup(from);
+    if (status == 0) r.folder = folder_of(to);
+    if (status == 0) status = r.temp && r.folder ? put_in_place(&r) : TMB_ENOMEM;
+    if (r.fd >= 0) close(r.fd);
+    if (r.folder_fd >= 0) close(r.folder_fd);
+    tmb__free(r.temp);
+    tmb__free(r.folder);
+    return status;
+}
+
 /* ---- names and folders ---- */
 
 int tmb__file_exists(const char *path)
