@@ -16,5 +16,6 @@ foreach(name webp:libwebp zip:libzip jansson:jansson nettle:nettle)
     pkg_check_modules(${target} REQUIRED IMPORTED_TARGET ${package}) # PkgConfig::webp and so on
 endforeach()
 pkg_check_modules(hdf5 IMPORTED_TARGET hdf5) # optional: PkgConfig::hdf5, for Keras' files
+pkg_check_modules(curl IMPORTED_TARGET libcurl>=7.85) # optional: PkgConfig::curl, for downloads
 pkg_check_modules(linalg IMPORTED_TARGET openblas lapacke) # optional: PkgConfig::linalg, for heads
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)

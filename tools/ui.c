@@ -187,6 +187,16 @@ void ui_scan(void *user, int64_t done, int64_t total)
     redraw(done < total ? line : "");
 }
 
+void ui_download(const ui *u, int64_t done, int64_t total)
+{
+    char line[LINE_SIZE];
+
+    if (!u->terminal || u->verbose < 0) return;
+    snprintf(line, sizeof line, "%.1f of %.1f MB", (double)done / 1e6,
+            (double)TMB_MAX(done, total) / 1e6);
+    redraw(line);
+}
+
 /* ---- signals ---- */
 
 static void on_signal(int number)

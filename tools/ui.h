@@ -38,6 +38,7 @@ void ui_bar_epoch(const ui *u, const tmb_epoch *epoch);
 void ui_bar_clear(const ui *u);
 /* "Reading photos 1200/2000"; matches tmb_images_opts.on_scan. */
 void ui_scan(void *user, int64_t done, int64_t total);
+void ui_download(const ui *u, int64_t done, int64_t total); /* total 0: unknown */
 
 /* ---- signals: the first asks to stop, the second ends at once ---- */
 

@@ -1,4 +1,4 @@
-/* zoo.h - pre-trained networks as Keras builds them
+/* zoo.h - pre-trained networks as Keras builds them, and their weights files
  *
  *     tmb_zoo_model(&net, "vgg16", &(tmb_zoo_opts){.size = {150, 150}, .weights = path});
  *
@@ -47,6 +47,41 @@ typedef struct tmb_zoo_opts {
 } tmb_zoo_opts;
 /* The network, its preprocessing set. `opts` may be NULL. */
 TMB_API int tmb_zoo_model(tmb_model **out, const char *name, const tmb_zoo_opts *opts);
+
+/* ---- official weights files, kept in a folder of the user's ---- */
+
+typedef struct tmb_zoo_file {
+    const char *name; /* "vgg16", "vgg16-top" with the classifier; static text, like all here */
+    const char *net;  /* the network it fills; NULL: "imagenet-classes", the classes' names */
+    bool top;
+    const char *file, *url; /* its own name, and where it is published, without that */
+    int64_t size;           /* in bytes; 0: not known */
+    const char *md5;        /* NULL: none was published; then the layers have to fit */
+} tmb_zoo_file;
+/* File number `index`, NULL past the last. */
+TMB_API const tmb_zoo_file *tmb_zoo_file_at(int index);
+
+typedef struct tmb_zoo_store {
+    const char *
+            folder; /* NULL: $THIMBLE_WEIGHTS, $XDG_CACHE_HOME/thimble/weights, or below ~/.cache */
+    const char *url; /* fetch from here instead: a mirror's folder, https:// or http:// */
+    bool offline;    /* never ask the network */
+    bool force;      /* take a file with another checksum if its layers fit the network */
+    double timeout;  /* seconds without a byte that end a download; 0: 30 */
+    int (*on_progress)(void *user, int64_t done, int64_t total); /* not 0 stops; total 0: unknown */
+    void *user;
+} tmb_zoo_store;
+/* `store` may be NULL in all of these.
+ * Path of the file in the folder (owned by caller, tmb_free); without its classifier a network is also
+ * served by the file that has it. TMB_EMODEL if it is not there, with what to do as hint. `name` NULL: the
+ * folder itself, there or not. */
+TMB_API int tmb_zoo_path(char **out, const char *name, const tmb_zoo_store *store);
+/* Download it, if it is not there: what was cut off is gone on with, and only a verified file takes its
+ * place. TMB_ENETWORK, TMB_EOUTPUT, TMB_EEXISTS (another download of it runs), TMB_ESTOPPED. */
+TMB_API int tmb_zoo_fetch(const char *name, const tmb_zoo_store *store);
+/* Copy a file that is here already into the folder, verified in the same way. `name` NULL: told by the
+ * file's own name. */
+TMB_API int tmb_zoo_add(const char *path, const char *name, const tmb_zoo_store *store);
 
 #ifdef __cplusplus
 }
