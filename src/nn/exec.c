@@ -14,8 +14,9 @@ struct tmb__exec {
     bool training;
     int *first_weight; /* [n_layers] number of a layer's first weight */
     int n_layers;
-    bool *moves; /* [n_params] weights that training changes */
-    float *ones; /* (max_batch): the sample weights where none are given */
+    bool *moves;   /* [n_params] weights that training changes */
+    float *ones;   /* (max_batch): the sample weights where none are given */
+    float *folded; /* room for the largest weight that is folded; NULL: none is */
 };
 
 static int64_t tensor_count(const tmb__exec *exec, int tensor)
@@ -64,6 +65,22 @@ static int start_slots(tmb__exec *exec, const tmb_model *model)
     return status;
 }
 
+static int room_to_fold(tmb__exec *exec, const tmb_model *model)
+{
+    int64_t most = 0;
+
+    for (int i = 0; i < exec->list.n_folds; i++) {
+        const tmb__layer *layer = &model->layers[exec->list.folds[i].layer];
+
+        most = TMB_MAX(most, tensor_count(exec, exec->list.folds[i].bias));
+        for (int j = 0; j < layer->n_weights; j++)
+            most = TMB_MAX(most, tmb__shape_count(&layer->weight[j].shape));
+    }
+    if (most == 0) return 0;
+    exec->folded = tmb__calloc((size_t)most, sizeof *exec->folded);
+    return exec->folded ? 0 : TMB_ENOMEM;
+}
+
 /* What is known of the net's weights, and the sample weights of 1. */
 static int note_weights(tmb__exec *exec, const tmb_model *model)
 {
@@ -74,6 +91,7 @@ static int note_weights(tmb__exec *exec, const tmb_model *model)
     if (!exec->first_weight || !exec->moves || !exec->ones) return TMB_ENOMEM;
     for (int i = 0; i < exec->max_batch; i++)
         exec->ones[i] = 1;
+    TMB_TRY(room_to_fold(exec, model));
     for (int k = 0, i = 0; k < model->n_layers; k++) {
         exec->first_weight[k] = i;
         for (int j = 0; j < model->layers[k].n_weights; j++, i++)
@@ -136,6 +154,7 @@ void tmb__exec_free(tmb__exec *exec)
     tmb__free(exec->first_weight);
     tmb__free(exec->moves);
     tmb__free(exec->ones);
+    tmb__free(exec->folded);
     tmb__free(exec);
 }
 
@@ -163,6 +182,25 @@ static int check_net(const tmb__exec *exec, const tmb_model *model)
             exec->list.n_params, n);
 }
 
+/* The kernels and biases of layers that do a batch normalisation's work too. */
+static int push_folded(tmb__exec *exec, const tmb_model *model)
+{
+    for (int i = 0; i < exec->list.n_folds; i++) {
+        const struct tmb__fold *fold = &exec->list.folds[i];
+        const tmb__layer *layer = &model->layers[fold->layer], *norm = &model->layers[fold->norm];
+
+        tmb__fold_bias(model, layer, norm, exec->folded);
+        TMB_TRY(write_tensor(exec, fold->bias, exec->folded));
+        tmb__fold_kernel(model, layer, norm, exec->folded);
+        for (int j = 0; j < layer->n_weights; j++) {
+            if (!tmb__fold_changes(layer, &layer->weight[j])) continue;
+            TMB_TRY(write_tensor(
+                    exec, exec->list.param[exec->first_weight[fold->layer] + j], exec->folded));
+        }
+    }
+    return 0;
+}
+
 int tmb__exec_push(tmb__exec *exec, const tmb_model *model)
 {
     TMB_TRY(check_net(exec, model));
@@ -175,7 +213,7 @@ int tmb__exec_push(tmb__exec *exec, const tmb_model *model)
                     exec, exec->list.param[i], model->weights + layer->weight[j].offset));
         }
     }
-    return 0;
+    return push_folded(exec, model);
 }
 
 int tmb__exec_pull(tmb__exec *exec, tmb_model *model, bool averaged)

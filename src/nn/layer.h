@@ -75,7 +75,9 @@ typedef struct tmb__place {
     tmb_activation act; /* that its last op applies: its own, or that of the layer above */
     float alpha;
     bool apart;    /* the activation is an op of its own */
-    bool absorbed; /* an Activation layer whose work the layer below does */
+    bool absorbed; /* a layer whose work the layer below does */
+    int norm;      /* index of the batch normalisation taken into this layer; -1: none */
+    int bias;      /* the tensor of its bias then */
     bool wants;    /* dy is wanted: there is something to train here or below */
     int first_weight;
 } tmb__place;
@@ -116,6 +118,18 @@ bool tmb__wants_gradient(const tmb__builder *b, const tmb__layer *layer, int i);
 void tmb__emit_back(tmb__builder *b, const tmb__layer *layer, int i, tmb_op *op);
 /* Hand `gradient` to input i; several consumers' gradients are added up. */
 void tmb__pass_gradient(tmb__builder *b, const tmb__layer *layer, int i, int gradient);
+
+/* ---- batch normalisation taken into the layer below (fold.c) ---- */
+
+bool tmb__fold_takes(const tmb__layer *below, const tmb__layer *norm);
+/* The bias (c), and the kernel in its own shape, with which `layer` does the work of both. */
+void tmb__fold_bias(
+        const tmb_model *model, const tmb__layer *layer, const tmb__layer *norm, float *out);
+void tmb__fold_kernel(
+        const tmb_model *model, const tmb__layer *layer, const tmb__layer *norm, float *out);
+/* This weight of `layer` is the kernel that is folded. */
+bool tmb__fold_changes(const tmb__layer *layer, const tmb__weight *weight);
+const tmb__weight *tmb__weight_named(const tmb__layer *layer, const char *name); /* or NULL */
 
 /* The ops after the backward pass: penalties, norm, optimizer, averages (lower_update.c). */
 void tmb__emit_updates(tmb__builder *b);

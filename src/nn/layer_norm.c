@@ -52,6 +52,10 @@ static void batchnorm_forward(tmb__builder *b, const tmb__layer *layer)
     tmb_op op = tmb__op_of(b, layer, batch ? TMB_OP_BN : TMB_OP_BN_INFER);
 
     op.in[0] = tmb__value_in(b, layer, 0);
+    if (place->absorbed) {
+        place->y = op.in[0];
+        return;
+    }
     op.in[1] = tmb__weight_in(b, layer, "gamma");
     op.in[2] = tmb__weight_in(b, layer, "beta");
     op.in[3] = tmb__weight_in(b, layer, "moving_mean");

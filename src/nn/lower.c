@@ -7,7 +7,8 @@
  *   wants    Gradients flow only through layers with something to train in them or below them.
  *   apart    An activation is fused into its layer's op, except where its gradient needs the value before
  *            it (GELU, SWISH, MISH, ..), where that is what the loss takes, and for softmax, an op of its own.
- *   absorbed An Activation layer, the only reader of a layer without one, is done by that layer's op.
+ *   absorbed An Activation layer, the only reader of a layer without one, is done by that layer's op; so,
+ *            in inference, is batch normalisation by a convolution or dense layer (fold.c).
  *
  * The loss: a net that ends in sigmoid or softmax under the matching cross-entropy hands LOSS the logits;
  * their gradient then passes by the activation's (keras.md 4.1 says why). */
@@ -139,19 +140,13 @@ int tmb__value_in(const tmb__builder *b, const tmb__layer *layer, int i)
     return b->places[layer->from[i] - 1].y;
 }
 
-static int weight_index(const tmb__layer *layer, const char *name)
-{
-    for (int i = 0; i < layer->n_weights; i++) {
-        if (strcmp(layer->weight[i].name, name) == 0) return i;
-    }
-    return -1;
-}
-
 int tmb__weight_in(const tmb__builder *b, const tmb__layer *layer, const char *name)
 {
-    const int i = weight_index(layer, name);
+    const tmb__place *place = tmb__place_of(b, layer);
+    const tmb__weight *weight = tmb__weight_named(layer, name);
 
-    return i < 0 ? -1 : b->list->param[tmb__place_of(b, layer)->first_weight + i];
+    if (place->norm >= 0 && strcmp(name, "bias") == 0) return place->bias;
+    return weight ? b->list->param[place->first_weight + (weight - layer->weight)] : -1;
 }
 
 /* The shape that ops see. */
@@ -168,16 +163,16 @@ static tmb__shape op_shape(const tmb__weight *weight)
 
 int tmb__gradient_out(tmb__builder *b, const tmb__layer *layer, const char *name)
 {
-    const int i = weight_index(layer, name);
+    const tmb__weight *weight = tmb__weight_named(layer, name);
     tmb__shape shape;
     int *grad;
 
-    if (i < 0 || !layer->trainable) return -1;
-    TMB_ASSERT(!layer->weight[i].moving);
-    shape = op_shape(&layer->weight[i]);
-    grad = &b->list->grad[tmb__place_of(b, layer)->first_weight + i];
+    if (!weight || !layer->trainable) return -1;
+    TMB_ASSERT(!weight->moving);
+    shape = op_shape(weight);
+    grad = &b->list->grad[tmb__place_of(b, layer)->first_weight + (weight - layer->weight)];
     *grad = tmb__emit_tensor(
-            b, TMB_ROLE_GRAD, false, &shape, "%s/%s/gradient", layer->name, layer->weight[i].name);
+            b, TMB_ROLE_GRAD, false, &shape, "%s/%s/gradient", layer->name, weight->name);
     return *grad;
 }
 
@@ -279,18 +274,37 @@ static bool is_activation(const tmb__layer *layer)
     }
 }
 
+/* The layer that makes the value of the only input of `layer`, nobody else reading it; or NULL. */
+static const tmb__layer *only_below(const tmb__builder *b, const tmb__layer *layer)
+{
+    const tmb__layer *from = tmb__layer_input(b, layer, 0);
+
+    if (from == &b->model->layers[b->first]) return NULL;
+    return count_readers(b->model, layer->from[0]) == 1 ? from : NULL;
+}
+
+/* Batch normalisation is done by the layer below it. */
+static void absorb_norm(tmb__builder *b, const tmb__layer *layer)
+{
+    const tmb__layer *from = b->train ? NULL : only_below(b, layer);
+
+    if (!from || !tmb__fold_takes(from, layer) || tmb__place_of(b, from)->act != TMB_LINEAR) return;
+    tmb__place_of(b, from)->norm = (int)(layer - b->model->layers);
+    tmb__place_of(b, layer)->absorbed = true;
+}
+
 /* If `layer` is an Activation that the layer below it can do, let it. */
 static void absorb(tmb__builder *b, const tmb__layer *layer)
 {
     tmb__place *place = tmb__place_of(b, layer), *below;
     const tmb__layer *from;
 
+    if (layer->kind == TMB__LAYER_BATCHNORM) absorb_norm(b, layer);
     if (!is_activation(layer) || place->apart || place->act == TMB_LINEAR) return;
-    from = tmb__layer_input(b, layer, 0);
-    if (from == &b->model->layers[b->first]) return;
-    below = tmb__place_of(b, from);
-    if (!tmb__layer_type_of(from->kind)->fuses || below->act != TMB_LINEAR) return;
-    if (count_readers(b->model, layer->from[0]) > 1) return;
+    from = only_below(b, layer);
+    if (from && tmb__place_of(b, from)->absorbed) from = tmb__layer_input(b, from, 0);
+    below = from ? tmb__place_of(b, from) : NULL;
+    if (!below || !tmb__layer_type_of(from->kind)->fuses || below->act != TMB_LINEAR) return;
     below->act = place->act;
     below->alpha = place->alpha;
     place->absorbed = true;
@@ -310,7 +324,14 @@ static void decide(tmb__builder *b)
         const bool last = k == b->last;
         const bool fuses = is_activation(layer) || tmb__layer_type_of(layer->kind)->fuses;
 
-        *place = (tmb__place){.y = -1, .z = -1, .dy = -1, .dz = -1, .kept = {-1, -1}, .act = act};
+        *place = (tmb__place){.y = -1,
+                .z = -1,
+                .dy = -1,
+                .dz = -1,
+                .kept = {-1, -1},
+                .act = act,
+                .norm = -1,
+                .bias = -1};
         place->name = keep_name(b, layer->name);
         place->alpha = layer->config.alpha;
         place->wants = wants(b, layer);
@@ -338,21 +359,38 @@ static int alloc_arrays(tmb__builder *b)
     list->average = tmb__calloc(n, sizeof *list->average);
     list->slots = tmb__calloc(4 * n, sizeof *list->slots); /* three of an optimizer, one average */
     list->penalties = tmb__calloc(n, sizeof *list->penalties);
+    list->folds = tmb__calloc((size_t)b->model->n_layers, sizeof *list->folds);
     b->places = tmb__calloc((size_t)b->model->n_layers, sizeof *b->places);
     if (!list->param || !list->grad || !list->average || !list->slots || !list->penalties ||
-            !b->places)
+            !list->folds || !b->places)
         return TMB_ENOMEM;
     for (int i = 0; i < list->n_params; i++)
         list->param[i] = list->grad[i] = list->average[i] = -1;
     return 0;
 }
 
+/* The bias of a layer that does a batch normalisation's work: its own, or one made for it. */
+static void emit_fold(tmb__builder *b, const tmb__layer *layer)
+{
+    tmb__place *place = tmb__place_of(b, layer);
+    const tmb__weight *own = tmb__weight_named(layer, "bias");
+    const tmb__shape shape = {.rank = 1, .dim = {layer->out.dim[layer->out.rank - 1]}};
+    tmb__lowered *list = b->list;
+
+    place->bias = own ? list->param[place->first_weight + (own - layer->weight)]
+                      : tmb__emit_tensor(b, TMB_ROLE_PARAM, false, &shape, "%s/bias", layer->name);
+    list->folds[list->n_folds].layer = (int)(layer - b->model->layers);
+    list->folds[list->n_folds].norm = place->norm;
+    list->folds[list->n_folds++].bias = place->bias;
+}
+
 static void emit_weights(tmb__builder *b)
 {
     for (int k = b->first + 1; k <= b->last; k++) {
         const tmb__layer *layer = &b->model->layers[k];
+        const bool folded = layer->kind == TMB__LAYER_BATCHNORM && b->places[k].absorbed;
 
-        for (int i = 0; i < layer->n_weights; i++) {
+        for (int i = 0; i < layer->n_weights && !folded; i++) {
             const tmb__weight *weight = &layer->weight[i];
             const tmb_role role = weight->moving ? TMB_ROLE_STATE : TMB_ROLE_PARAM;
             const tmb__shape shape = op_shape(weight);
@@ -360,6 +398,7 @@ static void emit_weights(tmb__builder *b)
             b->list->param[b->places[k].first_weight + i] =
                     tmb__emit_tensor(b, role, false, &shape, "%s/%s", layer->name, weight->name);
         }
+        if (b->places[k].norm >= 0) emit_fold(b, layer);
     }
 }
 
@@ -511,5 +550,6 @@ void tmb__lowered_free(tmb__lowered *lowered)
     tmb__free(lowered->average);
     tmb__free(lowered->slots);
     tmb__free(lowered->penalties);
+    tmb__free(lowered->folds);
     *lowered = (tmb__lowered){0};
 }

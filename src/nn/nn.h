@@ -177,6 +177,11 @@ typedef struct tmb__lowered {
     int *slots, n_slots; /* the optimizer's, and the averages */
     int *penalties, n_penalties;
     int n_params;
+    /* Layers that do the work of the batch normalisation above them: indices of both, the bias. */
+    struct tmb__fold {
+        int layer, norm, bias;
+    } * folds;
+    int n_folds;
     char **names; /* of tensors and ops */
     int n_names, cap_names;
 } tmb__lowered;

@@ -8,6 +8,7 @@
 
 typedef struct conv_plan {
     cpu_prim *prim, *pack;
+    bool acts;                  /* the library applies the activation */
     int64_t y_count;            /* of a sample */
     int64_t dw_count, db_count; /* floats of a partial sum; dw in the library's order */
 } conv_plan;
@@ -78,7 +79,7 @@ static void forward(const cpu_stage *stage, const cpu_task *task)
             tmb__cpu_at(stage, task, 2), y};
 
     tmb__cpu_prim_run(plan->prim, task, args, tmb__cpu_at(stage, task, 4));
-    tmb__cpu_finish_conv(stage, task, y, plan->y_count, false);
+    if (!plan->acts) tmb__cpu_finish_conv(stage, task, y, plan->y_count, false);
 }
 
 void tmb__cpu_finish_conv(
@@ -91,22 +92,34 @@ void tmb__cpu_finish_conv(
     tmb__cpu_activate(p, attr, y, y, n);
 }
 
+/* The activation that the library may apply. PITFALL: its clipping turns a NaN into a number, and a
+ * training step that diverges must be seen. */
+static tmb_activation library_act(const struct tmb_program *p, const tmb_op *o)
+{
+    for (int i = 0; i < p->n_tensors; i++) {
+        if (p->tensors[i].role == TMB_ROLE_GRAD) return TMB_LINEAR;
+    }
+    return tmb__cpu_prim_knows(o->attr.act) ? o->attr.act : TMB_LINEAR;
+}
+
 int tmb__cpu_build_CONV(struct tmb_program *p, int op)
 {
     const tmb_op *o = &p->ops[op];
-    const cpu_conv conv = tmb__cpu_conv_of(p, o, o->in[0], o->in[1], o->out[0]);
+    cpu_conv conv = tmb__cpu_conv_of(p, o, o->in[0], o->in[1], o->out[0]);
     conv_plan *plan;
     int packed, scratch, status;
     cpu_stage *stage;
 
     if (tmb__cpu_thin_fits(&conv)) return tmb__cpu_thin_forward(p, op, &conv);
     if (tmb__cpu_wino_fits(&conv, 1)) return tmb__cpu_wino_forward(p, op, &conv);
+    if (tmb__cpu_relu_taker(p, op) < 0) conv.act = library_act(p, o);
     status = start(p, &plan, CPU_FORWARD, &conv, o->in[2] >= 0);
     if (status < 0) return status;
     packed = add_pack(p, op, plan, o->in[1]);
     if (packed < 0) return packed;
     scratch = tmb__cpu_buffer(p, CPU_TEMP, tmb__cpu_prim_scratch_bytes(plan->prim));
     if (scratch < 0) return scratch;
+    plan->acts = conv.act != TMB_LINEAR;
     stage = tmb__cpu_rows(p, op, forward);
     stage->data = plan;
     stage->later = tmb__cpu_relu_taker(p, op) >= 0;

@@ -241,6 +241,35 @@ static dnnl_primitive_desc_t conv_pd(
     return pd;
 }
 
+/* Algorithm 0: none. */
+static const struct {
+    dnnl_alg_kind_t algorithm;
+    float alpha, beta;
+} eltwise[] = {
+        [TMB_RELU] = {dnnl_eltwise_relu, 0, 0},
+        [TMB_RELU6] = {dnnl_eltwise_clip, 0, 6},
+        [TMB_SIGMOID] = {dnnl_eltwise_logistic, 0, 0},
+        [TMB_SWISH] = {dnnl_eltwise_swish, 1, 0},
+        [TMB_SOFTMAX] = {0, 0, 0},
+};
+
+bool tmb__cpu_prim_knows(tmb_activation act)
+{
+    return (size_t)act < sizeof eltwise / sizeof eltwise[0] && eltwise[act].algorithm;
+}
+
+static void add_activation(making *m, tmb_activation act)
+{
+    dnnl_post_ops_t ops = NULL;
+
+    if (act == TMB_LINEAR) return;
+    check(m, dnnl_post_ops_create(&ops));
+    if (m->status != dnnl_success) return;
+    check(m, dn_post_eltwise(ops, eltwise[act].algorithm, eltwise[act].alpha, eltwise[act].beta));
+    if (m->status == dnnl_success) check(m, dnnl_primitive_attr_set_post_ops(m->attr, ops));
+    dnnl_post_ops_destroy(ops);
+}
+
 int tmb__cpu_prim_conv(struct tmb_program *p, cpu_prim **out, cpu_direction direction,
         const cpu_conv *conv, bool bias)
 {
@@ -252,6 +281,7 @@ int tmb__cpu_prim_conv(struct tmb_program *p, cpu_prim **out, cpu_direction dire
     *out = m.prim;
     if (status == 0) {
         m.prim->conv = *conv;
+        if (direction == CPU_FORWARD) add_activation(&m, conv->act);
         pd = conv_pd(&m, direction, conv, bias);
         if (m.status == dnnl_success) add_arguments(&m, direction, pd, bias);
         status = finish(&m, pd, "convolution");

@@ -11,7 +11,11 @@ enum { CPU_PRIM_ARGS = 4 };
 typedef struct cpu_conv {
     int64_t h, w, in, oh, ow, out, kh, kw, groups;
     int stride[2], dilation[2], pad[4];
+    tmb_activation act; /* that the library applies to the result of CPU_FORWARD */
 } cpu_conv;
+
+/* The library knows this activation as one that follows a convolution. */
+bool tmb__cpu_prim_knows(tmb_activation act);
 
 typedef enum cpu_direction { CPU_FORWARD, CPU_BACK_DATA, CPU_BACK_WEIGHTS } cpu_direction;
 

@@ -69,6 +69,12 @@ static inline dnnl_status_t dn_reorder_pd(dnnl_primitive_desc_t *out, const dn_m
     return dnnl_reorder_primitive_desc_create(out, &src->md, engine, &dst->md, engine, attr);
 }
 
+static inline dnnl_status_t dn_post_eltwise(
+        dnnl_post_ops_t ops, dnnl_alg_kind_t algorithm, float alpha, float beta)
+{
+    return dnnl_post_ops_append_eltwise(ops, 1, algorithm, alpha, beta);
+}
+
 static inline dnnl_status_t dn_memory(
         dnnl_memory_t *out, const dn_md *md, dnnl_engine_t engine, void *data)
 {
