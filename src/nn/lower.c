@@ -340,7 +340,7 @@ static void decide(tmb__builder *b)
                         (last && takes_logits(b->train, act)));
         place->first_weight = first_weight;
         first_weight += layer->n_weights;
-        absorb(b, layer);
+        if (k > b->first) absorb(b, layer);
     }
 }
 

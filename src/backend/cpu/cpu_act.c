@@ -134,6 +134,7 @@ void tmb__cpu_activate(
         p->simd->relu(x, y, n);
         return;
     }
+    if (p->simd->act(attr->act, attr->alpha, x, y, n)) return;
     for (int64_t i = 0; i < n; i++)
         y[i] = activate(attr->act, attr->alpha, x[i]);
 }
@@ -171,14 +172,17 @@ int tmb__cpu_build_ACT(struct tmb_program *p, int op)
 static void act_bwd(const cpu_stage *stage, const cpu_task *task)
 {
     const act_plan *plan = stage->data;
+    const cpu_simd *simd = task->program->simd;
     const float *dy = tmb__cpu_at(stage, task, 0), *y = tmb__cpu_at(stage, task, 1);
     const float *x = tmb__cpu_at(stage, task, 2);
     float *dx = tmb__cpu_at(stage, task, 3);
+    const cpu_act_bwd back = {dy, y, x, dx, plan->attr->alpha, plan->count};
 
     if (plan->attr->act == TMB_RELU) {
-        task->program->simd->relu_bwd(dy, y, dx, plan->count);
+        simd->relu_bwd(dy, y, dx, plan->count);
         return;
     }
+    if (simd->act_bwd(plan->attr->act, &back)) return;
     for (int64_t i = 0; i < plan->count; i++)
         dx[i] = dy[i] * slope(plan->attr->act, plan->attr->alpha, y[i], x ? x[i] : 0);
 }

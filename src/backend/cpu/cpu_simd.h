@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <thimble/plugin.h>
 
 /* Pooling of one sample, (h, w, c) to (oh, ow, c); pads before only, what lies outside takes no
  * part. */
@@ -31,6 +32,13 @@ typedef struct cpu_bn_bwd {
     const float *mean, *rstd, *scale, *shift, *slope;
     const float *y;
 } cpu_bn_bwd;
+
+/* dx = dy act'(x) of `n` elements; x may be NULL where y = act(x) tells. */
+typedef struct cpu_act_bwd {
+    const float *dy, *y, *x;
+    float *dx, alpha;
+    int64_t n;
+} cpu_act_bwd;
 
 /* One optimizer step of `n` elements; see ref for the formulas. NULL: that slot is not there. */
 typedef struct cpu_step {
@@ -81,6 +89,9 @@ typedef struct cpu_simd {
     void (*pool_mean)(const cpu_window *s, const float *x, float *y);
     void (*pool_mean_bwd)(const cpu_window *s, const float *dy, float *dx);
     void (*relu)(const float *x, float *y, int64_t n);
+    /* y = act(x) and its gradient; false, and nothing done, if there is no kernel for `act`. */
+    bool (*act)(tmb_activation act, float alpha, const float *x, float *y, int64_t n);
+    bool (*act_bwd)(tmb_activation act, const cpu_act_bwd *s);
     void (*bias)(
             const float *b, int64_t rows, int64_t c, bool relu, float *y); /* y += b, then ReLU */
     void (*relu_bwd)(const float *dy, const float *y, float *dx, int64_t n);

@@ -3,6 +3,7 @@
  * Plain loops that the compiler vectorises at -O3: the innermost one runs over channels or
  * elements, has no order to keep and no branch. NaN: ReLU is x > 0 ? x : 0 x, so that a NaN stays
  * one and a diverged step is seen. */
+#include "cpu_act_body.h"
 #include "cpu_pool_body.h"
 #include "cpu_simd.h"
 #include "cpu_vec.h"
@@ -373,6 +374,8 @@ const cpu_simd SIMD_TABLE = {
         .pool_mean = pool_mean,
         .pool_mean_bwd = pool_mean_bwd,
         .relu = relu,
+        .act = act,
+        .act_bwd = act_bwd,
         .bias = bias,
         .relu_bwd = relu_bwd,
         .add = add,

@@ -84,6 +84,62 @@ TEST(cpu_simd_pools_agree)
     same_bits(pools, 8 * N);
 }
 
+static const tmb_activation acts[] = {TMB_RELU6, TMB_LEAKY_RELU, TMB_SIGMOID, TMB_SWISH};
+
+/* -20 .. 20, with a NaN and what overflows among them. */
+static float *act_input(void)
+{
+    float *x = numbers(N, 4);
+
+    for (int i = 0; i < N; i++)
+        x[i] *= 20;
+    x[1] = NAN;
+    x[2] = -INFINITY;
+    x[3] = 1e30f;
+    return x;
+}
+
+static void activations(const cpu_simd *simd, float *out)
+{
+    float *x = act_input(), *dy = numbers(N, 2);
+
+    x[1] = x[2] = 0; /* the sign of a NaN is nobody's promise */
+    for (size_t i = 0; i < TMB_COUNT(acts); i++, out += 2 * N) {
+        const cpu_act_bwd back = {dy, out, x, out + N, 0.3f, N};
+
+        assert_true(simd->act(acts[i], 0.3f, x, out, N));
+        assert_true(simd->act_bwd(acts[i], &back));
+    }
+    assert_false(simd->act(TMB_MISH, 0, x, x, N));
+    tmb__free(x);
+    tmb__free(dy);
+}
+
+TEST(cpu_simd_activations_agree)
+{
+    same_bits(activations, 2 * N * (int)TMB_COUNT(acts));
+}
+
+/* Against the C library's exp in double. */
+TEST(cpu_simd_sigmoid_is_close_and_keeps_nan)
+{
+    float *x = act_input(), *y = numbers(N, 5);
+
+    assert_true(tmb__cpu_simd_best()->act(TMB_SIGMOID, 0, x, y, N));
+    for (int i = 0; i < N; i++) {
+        const double expected = 1 / (1 + exp(-(double)x[i]));
+
+        if (isnan(x[i]))
+            assert_true(isnan(y[i]));
+        else
+            assert_true(fabs(y[i] - expected) <= 3e-7 * expected + 1e-37);
+    }
+    assert_true(tmb__cpu_simd_best()->act(TMB_RELU6, 0, x, y, N));
+    assert_true(isnan(y[1]) && y[2] != y[2] && y[3] == 6); /* 0 x of an infinity is no number */
+    tmb__free(x);
+    tmb__free(y);
+}
+
 static void norms(const cpu_simd *simd, float *out)
 {
     float *x = numbers(N, 1), *dy = numbers(N, 2), *v = numbers(4 * C, 3);
