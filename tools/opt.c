@@ -175,7 +175,7 @@ static int parse_value(option_id id, const char *text, option_value *value)
     bool read;
 
     value->set = true;
-    value->text = text;
+    value->text[0] = text;
     switch (option_table[id].type) {
     case OPT_TYPE_WHOLE:
         wanted = "a whole number";
@@ -337,7 +337,7 @@ double opt_number(const options *opts, option_id id, double fallback)
 
 const char *opt_text(const options *opts, option_id id, const char *fallback)
 {
-    return opts->value[id].set ? opts->value[id].text : fallback;
+    return opts->value[id].set ? opts->value[id].text[0] : fallback;
 }
 
 int opt_choice(const options *opts, option_id id, int fallback)

@@ -47,9 +47,9 @@ extern const option_info option_table[OPTION_COUNT];
 
 typedef struct option_value {
     bool set;
-    const char *text; /* as given */
-    double number[2]; /* NUMBER, WHOLE, BYTES, ANGLE (degrees) twice; RANGE: both ends */
-    int choice;       /* CHOICE: which word, from 0 */
+    const char *text[2]; /* as given, then NULL: a list of one, too */
+    double number[2];    /* NUMBER, WHOLE, BYTES, ANGLE (degrees) twice; RANGE: both ends */
+    int choice;          /* CHOICE: which word, from 0 */
 } option_value;
 
 /* A parsed command line. `args` are what is not an option, in their order. */

@@ -179,7 +179,7 @@ int run_folder_settings(const run_folder *run, const options *opts, const char *
     for (int i = 0; i < OPTION_COUNT; i++) {
         if (is_free(i) || !opts->value[i].set) continue;
         tmb__strbuf_add(&sb, ",\n  \"%s\": ", option_table[i].name);
-        put_json_string(&sb, opts->value[i].text);
+        put_json_string(&sb, opts->value[i].text[0]);
     }
     tmb__strbuf_add(&sb, "\n}\n");
     return write_text(run->settings, &sb);

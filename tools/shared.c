@@ -34,6 +34,12 @@ void images_opts_from(tmb_images_opts *out, const options *opts)
     out->decode_timeout = opt_number(opts, OPT_DECODE_TIMEOUT, 0);
     out->allow_empty_class = opt_given(opts, OPT_ALLOW_EMPTY_CLASS);
     out->seed = (uint64_t)opt_number(opts, OPT_SEED, 0);
+    out->rng = (tmb_rng_kind)opt_choice(opts, OPT_RNG, TMB_RNG_PHILOX);
+    out->follow_links = opt_given(opts, OPT_FOLLOW_LINKS);
+    out->x_column = opt_text(opts, OPT_X_COL, NULL);
+    if (opt_given(opts, OPT_Y_COL)) out->y_columns = opts->value[OPT_Y_COL].text;
+    out->weight_column = opt_text(opts, OPT_WEIGHT_COL, NULL);
+    out->directory = opt_text(opts, OPT_DIRECTORY, NULL);
 }
 
 int check_overwrite(const char *path, const options *opts)
@@ -102,6 +108,10 @@ static void change_augment(tmb_augment *augment, const options *opts)
     set_range(augment->brightness, opts, OPT_BRIGHTNESS_RANGE);
     if (opt_given(opts, OPT_HORIZONTAL_FLIP)) augment->horizontal_flip = true;
     if (opt_given(opts, OPT_VERTICAL_FLIP)) augment->vertical_flip = true;
+    if (opt_choice(opts, OPT_RNG, 0) == TMB_RNG_NUMPY && augment->alternate_flip) {
+        augment->alternate_flip = false; /* its nearest in Keras: */
+        augment->horizontal_flip = true;
+    }
     augment->fill = (tmb_fill)opt_choice(opts, OPT_FILL_MODE, augment->fill);
     set_number(&augment->cval, opts, OPT_CVAL);
 }
@@ -147,6 +157,18 @@ static void change_fit(tmb_recipe *recipe, const options *opts)
     if (opt_given(opts, OPT_RESTORE_BEST)) recipe->fit.restore_best = true;
 }
 
+/* What the recipe does with red is done with grey and with alpha. */
+static void change_channels(tmb_preprocess *pre, const options *opts)
+{
+    static const int channels[] = {3, 1, 4};
+
+    if (!opt_given(opts, OPT_COLOR_MODE)) return;
+    pre->channels = channels[opts->value[OPT_COLOR_MODE].choice];
+    pre->scale[3] = pre->scale[0];
+    pre->offset[3] = pre->offset[0];
+    if (pre->channels == 1) pre->bgr = false;
+}
+
 int recipe_from(tmb_recipe *out, const options *opts)
 {
     int size;
@@ -157,6 +179,8 @@ int recipe_from(tmb_recipe *out, const options *opts)
     out->preprocess.filter =
             (tmb_filter)(1 + opt_choice(opts, OPT_INTERPOLATION, (int)out->preprocess.filter - 1));
     out->preprocess.fit = (tmb_fit_rule)opt_choice(opts, OPT_FIT, out->preprocess.fit);
+    if (opt_given(opts, OPT_KEEP_ASPECT_RATIO)) out->preprocess.fit = TMB_CROP;
+    change_channels(&out->preprocess, opts);
     set_number(&out->dropout, opts, OPT_DROPOUT);
     change_augment(&out->augment, opts);
     change_compile(&out->compile, opts);

@@ -162,7 +162,7 @@ typedef struct tmb_images_opts {
     tmb_class_mode class_mode;
     bool follow_links;   /* linked folders below a class are walked too */
     bool channels_first; /* batches are (count, c, h, w); fit and evaluate want them last */
-    /* Write every picture of every batch, as Keras does: <prefix>_<index>_<hash>.<format>. */
+    /* Write every picture of every batch that is taken, as Keras does: <prefix>_<index>_<hash>.<format>. */
     const char *save_dir;                  /* must be there; NULL: nothing is written */
     const char *save_prefix, *save_format; /* NULL: none, "png"; also "jpeg" */
     /* A function on each picture before scale and offset, (h, w, c) floats in place, from any thread. */

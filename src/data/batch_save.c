@@ -28,15 +28,28 @@ static void stretch(const float *x, size_t n, bool old, uint8_t *pixels)
         pixels[i] = (uint8_t)(most != 0 ? (x[i] - least) / most * 255 : 0);
 }
 
-static void take_back(const tmb_preprocess *pre, const float *x, size_t n, uint8_t *pixels)
+static void take_back(const tmb_images *images, const float *x, size_t n, uint8_t *pixels)
 {
-    const int c = pre->channels;
+    const tmb_preprocess *pre = &images->pre;
+    const size_t c = (size_t)pre->channels;
 
     for (size_t i = 0; i < n; i++) {
-        const int k = (int)(i % (size_t)c), to = pre->bgr ? 2 - k : k;
+        const size_t k = images->opts.channels_first ? i / (n / c) : i % c;
         const float v = (x[i] - pre->offset[k]) / pre->scale[k];
 
-        pixels[i - (size_t)k + (size_t)to] = (uint8_t)(TMB_MIN(TMB_MAX(v, 0), 255) + 0.5F);
+        pixels[i] = (uint8_t)(TMB_MIN(TMB_MAX(v, 0), 255) + 0.5F);
+    }
+}
+
+/* A batch's order of values to a photo's: channels last, red first. */
+static void arrange(const tmb_images *images, const uint8_t *from, size_t n, uint8_t *to, bool bgr)
+{
+    const size_t c = (size_t)images->pre.channels, pixels = n / c;
+
+    for (size_t i = 0; i < n; i++) {
+        const size_t k = i % c, of = bgr && k < 3 ? 2 - k : k;
+
+        to[i] = images->opts.channels_first ? from[of * pixels + i / c] : from[i - k + of];
     }
 }
 
@@ -46,16 +59,18 @@ static int write_picture(
     const tmb_preprocess *pre = &images->pre;
     const tmb_preset preset = images->opts.augment.preset;
     const bool keras = preset != TMB_PRESET_CORRECT || images->opts.rng == TMB_RNG_NUMPY;
+    const size_t n = tmb__store_floats(images);
     const tmb_image picture = {.width = pre->size[1],
             .height = pre->size[0],
             .channels = pre->channels,
-            .pixels = pixels};
-    const size_t n = tmb__store_floats(images);
+            .pixels = pixels + n};
 
     if (keras || pre->samplewise_center || pre->samplewise_std || pre->statistics) {
         stretch(x, n, preset == TMB_PRESET_KERAS2016, pixels);
+        arrange(images, pixels, n, picture.pixels, false);
     } else {
-        take_back(pre, x, n, pixels);
+        take_back(images, x, n, pixels);
+        arrange(images, pixels, n, picture.pixels, pre->bgr);
     }
     return tmb_image_write(&picture, path, keras ? PILLOW_QUALITY : 0);
 }
@@ -66,7 +81,7 @@ int tmb__batch_save(
 {
     const tmb_images_opts *opts = &images->opts;
     const int64_t number = opts->augment.preset == TMB_PRESET_KERAS2016 ? at : index;
-    uint8_t *pixels = tmb__calloc(tmb__store_floats(images), 1);
+    uint8_t *pixels = tmb__calloc(tmb__store_floats(images), 2);
     tmb__strbuf path = {0};
     int status = TMB_ENOMEM;
 

@@ -69,7 +69,6 @@ struct tmb__loader {
 typedef struct filling {
     tmb__loader *loader;
     slot *slot;
-    int64_t at; /* of the batch's first photo in the epoch */
     atomic_int status;
 } filling;
 
@@ -96,8 +95,6 @@ static void fill_one(void *user, int task, int worker)
     tmb__watch_begin(f->loader->watch, worker, images->samples[index].path);
     status = tmb__store_run(
             images, index, plain ? NULL : &s->drawn[task], &f->loader->scratch[worker], x);
-    if (status == 0 && images->opts.save_dir && !plain)
-        status = tmb__batch_save(images, x, f->at + task, index, s->hash[task]);
     if (status == 0 && images->opts.channels_first)
         tmb__channels_first(images, x, f->loader->scratch[worker].floats);
     s->lost[task].yes = status == TMB_EDATA;
@@ -155,7 +152,7 @@ static tmb__plan plan_of(const slot *s)
 /* What was asked for and drawn. */
 static void fill(tmb__loader *loader, slot *s)
 {
-    filling f = {loader, s, s->number * loader->images->opts.batch, 0};
+    filling f = {loader, s, 0};
 
     s->failure.status = 0;
     tmb__pool_run(loader->pool, s->n_asked, fill_one, &f);
@@ -293,6 +290,22 @@ static int count_lost(tmb__loader *loader, const slot *s)
             100 * (double)images->opts.bad_limit);
 }
 
+/* Pictures are written when their batch is taken: as many as were asked for. */
+static int save(const tmb__loader *loader, const slot *s)
+{
+    const tmb_images *images = loader->images;
+    const int64_t begin = s->number * images->opts.batch;
+    const float *x = s->x;
+
+    if (!images->opts.save_dir || loader->current.pass.number == TMB__PLAIN_EPOCH) return 0;
+    for (int i = 0; i < s->n_asked; i++) {
+        if (s->lost[i].yes) continue;
+        TMB_TRY(tmb__batch_save(images, x, begin + i, s->asked[i], s->hash[i]));
+        x += tmb__store_floats(images);
+    }
+    return 0;
+}
+
 /* Hand a filled slot to the taker; 0 if all of it was lost. */
 static int give(tmb__loader *loader, slot *s, tmb_batch *out)
 {
@@ -301,6 +314,7 @@ static int give(tmb__loader *loader, slot *s, tmb_batch *out)
 
     loader->taken = s;
     if (status == 0) status = tell_changed(loader, s);
+    if (status == 0) status = save(loader, s);
     if (status < 0) {
         break_off(loader);
         return status;

@@ -143,6 +143,7 @@ int tmb__resume_text(const tmb__fit *fit, tmb__strbuf *sb)
     if (photos) {
         add_int(sb, "shuffle", photos->shuffle);
         add_int(sb, "shuffle_once", photos->shuffle_once);
+        if (photos->rng) add_int(sb, "rng", photos->rng);
         tmb__strbuf_add(sb, "photos_seed=%llu ", (unsigned long long)photos->seed);
         add_preprocess(sb, fit->train->preprocess);
         add_augment(sb, &photos->augment);
