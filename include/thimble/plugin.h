@@ -50,9 +50,9 @@ typedef struct tmb_attr {
     int groups;                            /* CONV: input and output channels fall into this many */
     bool max;                /* POOL, GLOBAL_POOL: maximum; else mean of real pixels */
     tmb_activation act;      /* CONV, DENSE, BN, BN_INFER, ADD: of y; ACT, SOFTMAX: itself */
-    float alpha;             /* of act; PRELU: slope where there is no tensor of them */
+    float alpha;             /* of act; focal LOSS; PRELU: slope where no tensor has it */
     float threshold, most;   /* PRELU: where the slope ends; upper limit of y, 0: none */
-    float eps, momentum;     /* BN; LN, RMSPROP, ADAM: eps */
+    float eps, momentum;     /* BN; LN, optimizers: eps */
     tmb_noise noise;         /* DROPOUT */
     float rate;              /* DROPOUT: share set to zero; deviation of the noise added */
     uint32_t id;             /* DROPOUT: distinguishes layers in the random stream */
@@ -63,11 +63,14 @@ typedef struct tmb_attr {
     tmb_loss loss;           /* LOSS */
     bool logits;             /* LOSS: z comes before sigmoid / softmax */
     float smoothing;         /* LOSS: label smoothing */
+    float gamma, delta;      /* LOSS: of the focal losses (with alpha); of Huber */
+    bool balanced, sum;      /* LOSS: binary focal weighs its classes; no division by n */
     float l1, l2;            /* PENALTY: l1 sum|w| + l2 sum w^2, gradient into g */
-    float lr_scale;          /* SGD, RMSPROP, ADAM: factor on run.lr */
+    float lr_scale;          /* optimizers: factor on run.lr */
     float weight_decay;      /* same: w -= lr * weight_decay * w before the step */
-    float clip;              /* same: g * min(1, clip / norm); 0: none */
-    float beta1, beta2, rho; /* ADAM; RMSPROP */
+    float clip;              /* same, CLIP: g * min(1, clip / norm); 0: none */
+    float clip_value;        /* CLIP: g cut to -c .. c; 0: none */
+    float beta1, beta2, rho; /* ADAM and its kin, LION; RMSPROP, ADADELTA */
     bool nesterov, eps_outside, amsgrad, centered;
     tmb_constraint constraint; /* CONSTRAIN */
     float decay;               /* EMA: average = d average + (1 - d) w */
@@ -112,6 +115,15 @@ typedef struct tmb_run {
     int n_binds;
 } tmb_run;
 
+/* One sample for the loss of an op's attributes (LOSS in ref/). */
+typedef struct tmb_loss_row {
+    const tmb_attr *attr;
+    const float *z, *t; /* k scores; the truth */
+    float *dz;          /* (k) gradient times `factor`; NULL: not wanted */
+    double factor;
+    int64_t k;
+} tmb_loss_row;
+
 /* What the host lends a backend, so that a plugin links to its own library only. */
 typedef struct tmb_host {
     void *(*alloc)(size_t n, size_t size); /* zeroed, 64-byte aligned; NULL: message is set */
@@ -125,6 +137,7 @@ typedef struct tmb_host {
     void (*random)(uint64_t seed, int64_t step, uint32_t id, uint64_t first, int64_t blocks,
             uint32_t *out);
     double (*now)(void);
+    double (*loss)(const tmb_loss_row *row); /* one sample's loss; any thread */
     void *pool;
 } tmb_host;
 

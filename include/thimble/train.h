@@ -13,7 +13,19 @@
 extern "C" {
 #endif
 
-typedef enum tmb_optimizer { TMB_RMSPROP = 0, TMB_SGD, TMB_ADAM, TMB_ADAMW } tmb_optimizer;
+/* Keras', by their names. */
+typedef enum tmb_optimizer {
+    TMB_RMSPROP = 0,
+    TMB_SGD,
+    TMB_ADAM,
+    TMB_ADAMW,
+    TMB_ADAGRAD,
+    TMB_ADADELTA,
+    TMB_ADAMAX,
+    TMB_NADAM,
+    TMB_LION,
+    TMB_OPTIMIZERS /* one above the last */
+} tmb_optimizer;
 
 typedef enum tmb_schedule {
     TMB_CONSTANT = 0,
@@ -23,19 +35,30 @@ typedef enum tmb_schedule {
 } tmb_schedule;
 
 typedef struct tmb_compile_opts {
-    tmb_loss loss; /* 0: binary for one output, else categorical */
+    tmb_loss loss;         /* 0: binary cross-entropy for one output, else categorical */
+    float label_smoothing; /* cross-entropies and focal losses */
+    float gamma, alpha;    /* focal; 0: 2, 0.25 */
+    bool class_balancing;  /* binary focal: truths 1 times alpha, 0 times 1 - alpha */
+    float delta;           /* Huber; 0: 1 */
+    bool loss_sum;         /* the losses of a batch are added up; false: their mean */
+    bool clip_loss; /* cross-entropies from probabilities cut to [1e-7, 1 - 1e-7], as Keras where it
+                       does not see the logits; false: from the logits of the last sigmoid, softmax */
     tmb_optimizer optimizer;
-    float lr;       /* 0: Keras': RMSprop, Adam, AdamW 0.001, SGD 0.01 */
+    float lr;       /* 0: Keras': SGD 0.01, all others 0.001 */
     float momentum; /* SGD, RMSprop */
     bool nesterov;
-    float rho;            /* RMSprop; 0: 0.9 */
-    float beta1, beta2;   /* Adam; 0: 0.9, 0.999 */
+    float rho;            /* RMSprop, Adadelta; 0: 0.9, 0.95 */
+    bool centered;        /* RMSprop: by the variance of g, not its square */
+    float beta1, beta2;   /* Adam and its kin, Lion; 0: 0.9, 0.999 (Lion 0.99) */
     float epsilon;        /* 0: 1e-7 */
-    bool epsilon_outside; /* RMSprop as to 2020: g / (sqrt(a) + epsilon) */
+    bool epsilon_outside; /* RMSprop, Adagrad as to 2020: g / (sqrt(a) + epsilon); epsilon 0: 1e-8 */
     bool amsgrad;
+    float accumulator;  /* Adagrad: where its sums start; 0: 0.1, with epsilon_outside 0 */
     float weight_decay; /* kernels only (rank 2 and up), decoupled; AdamW 0: 0.004 */
-    float clip_norm;    /* of all gradients together; 0: none */
-    float label_smoothing;
+    /* At most one of these; 0: none. By Keras' names: */
+    float clip_norm;      /* global_clipnorm: norm of all gradients together */
+    float clip_norm_each; /* clipnorm: of each weight's gradient */
+    float clip_value;     /* clipvalue: of each element */
     tmb_schedule schedule;
     float warmup;       /* share of all steps over which lr rises; 0: none (ONECYCLE: 0.3) */
     float floor;        /* lowest lr, as a share of lr */

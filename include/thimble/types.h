@@ -61,10 +61,26 @@ typedef struct tmb_constraint {
     unsigned axes;  /* a bit for each axis: 7 gives each filter of a conv2d its norm; 0: axis 0 */
 } tmb_constraint;
 
+/* Keras' losses, by their names. */
 typedef enum tmb_loss {
     TMB_BINARY_CROSSENTROPY = 1,
     TMB_CATEGORICAL_CROSSENTROPY,
-    TMB_SPARSE_CATEGORICAL_CROSSENTROPY
+    TMB_SPARSE_CATEGORICAL_CROSSENTROPY,
+    TMB_BINARY_FOCAL,
+    TMB_CATEGORICAL_FOCAL,
+    TMB_HINGE,
+    TMB_SQUARED_HINGE,
+    TMB_CATEGORICAL_HINGE,
+    TMB_HUBER,
+    TMB_LOG_COSH,
+    TMB_MEAN_SQUARED_ERROR,
+    TMB_MEAN_ABSOLUTE_ERROR,
+    TMB_MEAN_ABSOLUTE_PERCENTAGE_ERROR,
+    TMB_MEAN_SQUARED_LOGARITHMIC_ERROR,
+    TMB_KL_DIVERGENCE,
+    TMB_POISSON,
+    TMB_COSINE_SIMILARITY,
+    TMB_LOSSES /* one above the last */
 } tmb_loss;
 
 #endif

@@ -1,4 +1,4 @@
-"""losses.npz: cross-entropies, per sample, reduced, and their gradient.
+"""losses.npz: every loss, per sample, reduced, and their gradient.
 
 Made with keras 3.15.1, tensorflow-cpu 2.21.0, numpy 2.4.6, python 3.11.
 Per case: y_true, y_pred, sample_weight (if used), loss (per sample, unweighted), reduced (sum of weight * loss over
@@ -24,7 +24,7 @@ def case(make, y_true, y_pred, weight=None, dtype="float64", **options):
     with tf.GradientTape() as tape:
         tape.watch(pred)
         reduced = make(dtype=dtype, **options)(truth, pred, sample_weight=weight)
-    loss = make(dtype=dtype, reduction=None, **options)(truth, pred)
+    loss = make(dtype=dtype, **{**options, "reduction": None})(truth, pred)
     out = {"y_true": y_true, "y_pred": y_pred}
     if weight is not None:
         out["sample_weight"] = weight
@@ -56,6 +56,9 @@ sat_rows = np.float32([[1, 0, 0], [1, 0, 0], [0, 0.5, 0.5], [0, 0, 0.25]])
 sat_rows_logits = np.float32([[90, -90, 0], [90, -90, 0], [0, 50, 50], [1000, 1000, -1000]])
 sat_onehot = np.eye(3, dtype=np.float32)[sat_class]
 
+real = normal(rng, 6, 3)  # targets and predictions of regressions
+guess = real + normal(rng, 6, 3)
+
 cases = {
     "bce": case(BINARY, bits, probs2),
     "bce_smooth": case(BINARY, bits, probs2, label_smoothing=SMOOTH),
@@ -82,6 +85,39 @@ cases = {
     "scce_saturated": case(SPARSE, sat_class, sat_rows, dtype="float32"),
     "scce_logits_saturated": case(SPARSE, sat_class, sat_rows_logits, dtype="float32", from_logits=True),
 }
+# The rest: a class of keras.losses, its truth, its predictions, options.
+K = keras.losses
+RATES = np.abs(guess) + np.float32(0.1)
+MORE = {
+    "bfocal": (K.BinaryFocalCrossentropy, bits, probs2, {}),
+    "bfocal_balanced": (K.BinaryFocalCrossentropy, bits, probs2,
+                        dict(gamma=3, alpha=0.4, apply_class_balancing=True, label_smoothing=SMOOTH)),
+    "bfocal_logits": (K.BinaryFocalCrossentropy, bits, logits2, dict(from_logits=True)),
+    "bfocal_logits_balanced": (K.BinaryFocalCrossentropy, bits, logits2,
+                               dict(gamma=0.5, alpha=0.4, apply_class_balancing=True, from_logits=True)),
+    "cfocal": (K.CategoricalFocalCrossentropy, onehot, scaled, {}),
+    "cfocal_smooth": (K.CategoricalFocalCrossentropy, onehot, probs, dict(gamma=3, alpha=0.4, label_smoothing=SMOOTH)),
+    "cfocal_logits": (K.CategoricalFocalCrossentropy, onehot, logits, dict(from_logits=True)),
+    "hinge": (K.Hinge, bits, guess, {}),
+    "hinge_signs": (K.Hinge, 2 * bits - 1, guess, {}),
+    "squared_hinge": (K.SquaredHinge, bits, guess, {}),
+    "categorical_hinge": (K.CategoricalHinge, onehot, logits, {}),
+    "huber": (K.Huber, real, guess, {}),
+    "huber_delta": (K.Huber, real, guess, dict(delta=0.3)),
+    "log_cosh": (K.LogCosh, real, 3 * guess, {}),
+    "mse": (K.MeanSquaredError, real, guess, {}),
+    "mae": (K.MeanAbsoluteError, real, guess, {}),
+    "mape": (K.MeanAbsolutePercentageError, real, guess, {}),
+    "msle": (K.MeanSquaredLogarithmicError, np.abs(real), guess, {}),
+    "kl": (K.KLDivergence, softmax(logits[::-1]), probs, {}),
+    "kl_one_hot": (K.KLDivergence, onehot, scaled, {}),
+    "poisson": (K.Poisson, np.abs(real), RATES, {}),
+    "cosine": (K.CosineSimilarity, real, guess, {}),
+}
+for name, (make, truth, pred, options) in MORE.items():
+    cases[name] = case(make, np.float32(truth), np.float32(pred), **options)
+cases["mse_weighted"] = case(K.MeanSquaredError, real, guess, weight)
+cases["mse_sum"] = case(K.MeanSquaredError, real, guess, weight, reduction="sum")
 
 first = cases["bce_saturated"]["loss"]
 np.testing.assert_allclose(first[:5], [0.105360545, 0.22314353, 0.9162907, 15.942385, 16.118095], rtol=1e-6)

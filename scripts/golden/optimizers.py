@@ -1,6 +1,6 @@
 """optimizers.npz: ten optimiser steps on seven parameters with given gradients.
 
-Made with keras 3.15.1, tensorflow-cpu 2.21.0, numpy 2.4.6, python 3.11; rmsprop_keras2 is numpy from the formula.
+Made with keras 3.15.1, tensorflow-cpu 2.21.0, numpy 2.4.6, python 3.11; the keras2 ones are numpy from the formula.
 Per case: w0 (7), g (10,7) gradient of each step, w (10,7) parameters after it; all float32.
 sgd_clipnorm and sgd_global_clipnorm treat the seven as two variables, elements 0-2 and 3-6.
 """
@@ -26,6 +26,12 @@ CASES = {
     "sgd_clipvalue": opt.SGD(0.01, clipvalue=0.4),
     "sgd_global_clipnorm": opt.SGD(0.01, global_clipnorm=1.5),
     "sgd_l2": opt.SGD(0.1),
+    "rmsprop_centered": opt.RMSprop(momentum=0.9, centered=True, epsilon=1e-3),
+    "adagrad": opt.Adagrad(0.01),
+    "adadelta": opt.Adadelta(1.0),
+    "adamax": opt.Adamax(),
+    "nadam": opt.Nadam(),
+    "lion": opt.Lion(weight_decay=0.1),
 }
 
 
@@ -58,6 +64,17 @@ def rmsprop_keras2(w0, g):
     return np.stack(rows)
 
 
+def adagrad_keras2(w0, g):
+    """lr .01, eps 1e-8 outside the root, sums from 0 (Keras 2.0)."""
+    lr, eps = np.float32(0.01), np.float32(1e-8)
+    w, a, rows = w0.copy(), np.zeros_like(w0), []
+    for row in g:
+        a = a + row * row
+        w = w - lr * row / (np.sqrt(a) + eps)
+        rows.append(w)
+    return np.stack(rows)
+
+
 rng = np.random.default_rng(300)
 w0 = normal(rng, SIZE)
 g = normal(rng, STEPS, SIZE)
@@ -67,6 +84,7 @@ g[5:, 3:5] *= np.float32(0.05)  # later small steps, where amsgrad shows
 
 results = {name: steps(name, optimizer, w0, g) for name, optimizer in CASES.items()}
 results["rmsprop_keras2"] = rmsprop_keras2(w0, g)
+results["adagrad_keras2"] = adagrad_keras2(w0, g)
 
 # keras.md 4.3: one weight, gradients .1 -.2 .3
 little = np.float32([[0.1], [-0.2], [0.3]])

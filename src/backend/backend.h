@@ -36,6 +36,9 @@ int tmb__op_list_check(const tmb_op_list *list);
 /* The part of it that regards op number `op`: its shapes and attributes (op_shape.c). */
 int tmb__op_shape_check(const tmb_op_list *list, int op);
 
+/* One sample's loss (loss_row.c): what tmb_host lends. */
+double tmb__loss_row(const tmb_loss_row *row);
+
 /* prepare with every op's `supports` asked first: the message names op, shape and reason. */
 int tmb__program_new(tmb_program **out, tmb_device *device, const tmb_op_list *list);
 void tmb__program_free(tmb_device *device, tmb_program *program);

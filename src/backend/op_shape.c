@@ -50,10 +50,16 @@ static const struct {
         [TMB_OP_SCALE] = {"*", "*"},
         [TMB_OP_LOSS] = {"nk nt n@", "n nk"},
         [TMB_OP_PENALTY] = {"* *", "1"},
-        [TMB_OP_GRAD_NORM] = {"", "1"},
+        [TMB_OP_GRAD_NORM] = {"@", "1"},
+        [TMB_OP_CLIP] = {"* 1", ""},
         [TMB_OP_SGD] = {"* * * 1", ""},
         [TMB_OP_RMSPROP] = {"* * * * * 1", ""},
         [TMB_OP_ADAM] = {"* * * * * 1", ""},
+        [TMB_OP_ADAGRAD] = {"* * * 1", ""},
+        [TMB_OP_ADADELTA] = {"* * * * 1", ""},
+        [TMB_OP_ADAMAX] = {"* * * * 1", ""},
+        [TMB_OP_NADAM] = {"* * * * 1", ""},
+        [TMB_OP_LION] = {"* * * 1", ""},
         [TMB_OP_CONSTRAIN] = {"* 1", ""},
         [TMB_OP_EMA] = {"* *", ""},
 };
@@ -350,7 +356,7 @@ static int check_loss(const match *m)
     const tmb_attr *a = &m->op->attr;
     const bool sparse = a->loss == TMB_SPARSE_CATEGORICAL_CROSSENTROPY;
 
-    if (a->loss < TMB_BINARY_CROSSENTROPY || a->loss > TMB_SPARSE_CATEGORICAL_CROSSENTROPY)
+    if (a->loss < TMB_BINARY_CROSSENTROPY || a->loss >= TMB_LOSSES)
         return fail_op(m, "the loss is none of the known ones");
     if (size_of(m, 't') != (sparse ? 1 : size_of(m, 'k')))
         return fail_op(m, sparse ? "t must be (n, 1)" : "t must have the shape of z");
@@ -370,7 +376,8 @@ static int check_optimizer(const match *m)
     const tmb_attr *a = &m->op->attr;
     const int *in = m->op->in;
     const bool sgd = m->op->kind == TMB_OP_SGD, rmsprop = m->op->kind == TMB_OP_RMSPROP;
-    const int norm = sgd ? in[3] : in[5];
+    tmb__op_slot slots[TMB_OP_INPUTS];
+    const int norm = in[tmb__op_slots(slots, (int)m->op->kind, false) - 1]; /* the last of each */
 
     if (a->clip > 0 && norm < 0) return fail_op(m, "clip needs norm");
     if (sgd && (a->momentum > 0 || a->nesterov) && in[2] < 0) return fail_op(m, "momentum needs v");
@@ -447,6 +454,12 @@ static int check_attributes(const match *m)
     case TMB_OP_SGD:
     case TMB_OP_RMSPROP:
     case TMB_OP_ADAM:
+    case TMB_OP_ADAGRAD:
+    case TMB_OP_ADADELTA:
+    case TMB_OP_ADAMAX:
+    case TMB_OP_NADAM:
+    case TMB_OP_LION:
+    case TMB_OP_CLIP:
         return check_optimizer(m);
     default:
         return 0;

@@ -59,6 +59,7 @@ static tmb_host host_of(tmb__pool *pool)
             .parallel = host_parallel,
             .threads = host_threads,
             .random = host_random,
+            .loss = tmb__loss_row,
             .now = tmb__now,
             .pool = pool,
     };

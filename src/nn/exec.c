@@ -39,20 +39,22 @@ static int read_tensor(tmb__exec *exec, int tensor, float *dst)
 
 /* ---- making ---- */
 
-/* Slots start at zero, averages at their weights. */
+/* Slots start at the list's value, averages at their weights. */
 static int start_slots(tmb__exec *exec, const tmb_model *model)
 {
     int64_t most = 1;
-    float *zeros;
+    float *start;
     int status = 0;
 
     for (int i = 0; i < exec->list.n_slots; i++)
         most = TMB_MAX(most, tensor_count(exec, exec->list.slots[i]));
-    zeros = tmb__calloc((size_t)most, sizeof *zeros);
-    if (!zeros) return TMB_ENOMEM;
+    start = tmb__calloc((size_t)most, sizeof *start);
+    if (!start) return TMB_ENOMEM;
+    for (int64_t i = 0; i < most; i++)
+        start[i] = exec->list.slot_start;
     for (int i = 0; i < exec->list.n_slots && status == 0; i++)
-        status = write_tensor(exec, exec->list.slots[i], zeros);
-    tmb__free(zeros);
+        status = write_tensor(exec, exec->list.slots[i], start);
+    tmb__free(start);
     for (int k = 0, i = 0; k < model->n_layers && status == 0; k++) {
         const tmb__layer *layer = &model->layers[k];
 

@@ -226,8 +226,18 @@ void tmb__emit_back(tmb__builder *b, const tmb__layer *layer, int i, tmb_op *op)
 /* A loss that is computed from the values before this activation. */
 static bool takes_logits(const tmb__train_spec *train, tmb_activation act)
 {
-    if (!train || train->loss == 0) return false;
-    return act == (train->loss == TMB_BINARY_CROSSENTROPY ? TMB_SIGMOID : TMB_SOFTMAX);
+    if (!train || train->clip_loss) return false;
+    switch (train->loss) {
+    case TMB_BINARY_CROSSENTROPY:
+    case TMB_BINARY_FOCAL:
+        return act == TMB_SIGMOID;
+    case TMB_CATEGORICAL_CROSSENTROPY:
+    case TMB_CATEGORICAL_FOCAL:
+    case TMB_SPARSE_CATEGORICAL_CROSSENTROPY:
+        return act == TMB_SOFTMAX;
+    default:
+        return false;
+    }
 }
 
 static bool has_trained(const tmb__layer *layer)
@@ -430,18 +440,34 @@ static void emit_forward(tmb__builder *b)
     b->list->scores = readable(b, last, tmb__place_of(b, last)->y);
 }
 
+/* `tensor` of the last layer as one row of each sample, or back from it. */
+static int reshaped(tmb__builder *b, const tmb__layer *last, int tensor, const tmb__shape *shape)
+{
+    tmb_op op = tmb__op_of(b, last, TMB_OP_RESHAPE);
+
+    if (last->out.rank == 1) return tensor;
+    op.in[0] = tensor;
+    op.out[0] = tmb__emit_batch(b, last, "reshaped", shape);
+    tmb__emit(b, &op);
+    return op.out[0];
+}
+
 /* LOSS on the last layer's value, or on its logits; without a loss the targets are the gradient. */
 static void emit_loss(tmb__builder *b)
 {
     const tmb__layer *last = &b->model->layers[b->last];
     const tmb__shape one = {.rank = 1, .dim = {1}}, none = {0};
+    const tmb__shape row = {.rank = 1, .dim = {tmb__shape_count(&last->out)}};
     const bool sparse = b->train->loss == TMB_SPARSE_CATEGORICAL_CROSSENTROPY;
     tmb__place *place = tmb__place_of(b, last);
     tmb__lowered *list = b->list;
     tmb_op op = tmb__op_of(b, last, TMB_OP_LOSS);
 
-    list->targets =
-            tmb__emit_tensor(b, TMB_ROLE_INPUT, true, sparse ? &one : &last->out, "targets");
+    list->targets = tmb__emit_tensor(b, TMB_ROLE_INPUT, true,
+            sparse                   ? &one
+                    : b->train->loss ? &row
+                                     : &last->out,
+            "targets");
     if (b->train->loss == 0) {
         place->dy = list->targets;
         return;
@@ -450,17 +476,19 @@ static void emit_loss(tmb__builder *b)
     list->loss = tmb__emit_tensor(b, TMB_ROLE_OUTPUT, true, &none, "loss");
     op.attr.loss = b->train->loss;
     op.attr.smoothing = b->train->label_smoothing;
+    op.attr.gamma = b->train->gamma;
+    op.attr.alpha = b->train->alpha;
+    op.attr.delta = b->train->delta;
+    op.attr.balanced = b->train->balanced;
+    op.attr.sum = b->train->sum;
     op.attr.logits = takes_logits(b->train, last->config.activation);
-    op.in[0] = op.attr.logits ? place->z : place->y;
+    op.in[0] = reshaped(b, last, op.attr.logits ? place->z : place->y, &row);
     op.in[1] = list->targets;
     op.in[2] = list->sample_weight;
     op.out[0] = list->loss;
-    op.out[1] = tmb__emit_batch(b, last, op.attr.logits ? "dz" : "dy", &last->out);
-    if (op.attr.logits)
-        place->dz = op.out[1];
-    else
-        place->dy = op.out[1];
+    op.out[1] = tmb__emit_batch(b, last, op.attr.logits ? "dz" : "dy", &row);
     tmb__emit(b, &op);
+    *(op.attr.logits ? &place->dz : &place->dy) = reshaped(b, last, op.out[1], &last->out);
 }
 
 static void emit_backward(tmb__builder *b)
@@ -472,6 +500,18 @@ static void emit_backward(tmb__builder *b)
     }
     if (b->train->input_gradient)
         b->list->dx = readable(b, &b->model->layers[b->first], b->places[b->first].dy);
+}
+
+bool tmb__loss_by_class(tmb_loss loss)
+{
+    return loss == TMB_CATEGORICAL_CROSSENTROPY || loss == TMB_CATEGORICAL_FOCAL ||
+            loss == TMB_SPARSE_CATEGORICAL_CROSSENTROPY || loss == TMB_CATEGORICAL_HINGE;
+}
+
+/* No mean over elements, which would be the same over pixels and channels in one row. */
+static bool by_row(tmb_loss loss)
+{
+    return tmb__loss_by_class(loss) || loss == TMB_KL_DIVERGENCE || loss == TMB_COSINE_SIMILARITY;
 }
 
 /* The loss fits the last layer, and there is something to train. */
@@ -486,15 +526,15 @@ static int check_train(const tmb__builder *b)
         trains = trains || has_trained(&model->layers[k]);
     if (!trains)
         return tmb__fail(TMB_EINVAL, "nothing to train: every layer is frozen or has no weights");
-    if (train->loss < 0 || train->loss > TMB_SPARSE_CATEGORICAL_CROSSENTROPY)
+    if ((int)train->loss < 0 || train->loss >= TMB_LOSSES)
         return tmb__fail(TMB_EINVAL, "loss is number %d, %d to %d expected", (int)train->loss,
-                TMB_BINARY_CROSSENTROPY, TMB_SPARSE_CATEGORICAL_CROSSENTROPY);
-    if (train->loss && last->out.rank != 1)
+                TMB_BINARY_CROSSENTROPY, TMB_LOSSES - 1);
+    if (last->out.rank != 1 && (by_row(train->loss) || train->sum))
         return tmb__layer_fail(last,
-                "the last layer gives %s, a loss expects one row of scores: "
+                "the last layer gives %s, this loss expects one row of scores: "
                 "add flatten or a global pooling",
                 tmb__shape_text(&last->out));
-    if (train->loss > TMB_BINARY_CROSSENTROPY && last->out.dim[0] < 2)
+    if (tmb__loss_by_class(train->loss) && last->out.dim[0] < 2)
         return tmb__layer_fail(last,
                 "the last layer gives 1 score, categorical cross-entropy "
                 "expects one for each class");

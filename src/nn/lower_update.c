@@ -1,7 +1,8 @@
 /* lower_update.c - the end of a training step: penalties, norm of the gradient, optimizer, averages
  *
- * Order as Keras' (keras.md 4.3): penalties join the gradients, the norm of all gradients is taken, each
- * weight takes its step and is held to its constraint, the averages follow. Every optimizer op reads the norm: if it is not finite,
+ * Order as Keras' (keras.md 4.3): penalties join the gradients, the norm of all gradients is taken,
+ * gradients are clipped, each weight takes its step and is held to its constraint, the averages
+ * follow. Every optimizer op reads the norm: if it is not finite,
  * nothing is updated. Weight decay is for kernels, weights of rank 2 and up. */
 #include "nn/layer.h"
 
@@ -54,62 +55,84 @@ static void emit_norm(tmb__builder *b)
     tmb__emit(b, &op);
 }
 
-static void set_sgd(tmb__builder *b, const turn *t, tmb_op *op)
+/* Keras' clipnorm takes each weight's own norm, clipvalue none; its global_clipnorm is the steps' own. */
+static void emit_clip(tmb__builder *b, const turn *t)
 {
-    op->kind = TMB_OP_SGD;
-    op->attr.momentum = b->train->momentum;
-    op->attr.nesterov = b->train->nesterov;
-    if (b->train->momentum != 0) op->in[2] = add_slot(b, t, "slot", "v");
-    op->in[3] = b->list->norm;
+    const tmb__shape one = {.rank = 1, .dim = {1}};
+    tmb_op norm = tmb__op_of(b, t->layer, TMB_OP_GRAD_NORM);
+    tmb_op op = tmb__op_of(b, t->layer, TMB_OP_CLIP);
+
+    if (t->g < 0 || (b->train->clip_each == 0 && b->train->clip_value == 0)) return;
+    op.in[0] = t->g;
+    op.attr.clip_value = b->train->clip_value;
+    op.attr.clip = b->train->clip_each;
+    if (b->train->clip_each > 0) {
+        norm.in[0] = t->g;
+        norm.out[0] = op.in[1] = tmb__emit_tensor(
+                b, TMB_ROLE_ACT, false, &one, "%s/%s/norm", t->layer->name, t->weight->name);
+        tmb__emit(b, &norm);
+    }
+    tmb__emit(b, &op);
 }
 
-static void set_rmsprop(tmb__builder *b, const turn *t, tmb_op *op)
-{
-    op->kind = TMB_OP_RMSPROP;
-    op->attr.rho = b->train->rho;
-    op->attr.eps = b->train->epsilon;
-    op->attr.eps_outside = b->train->epsilon_outside;
-    op->attr.momentum = b->train->momentum;
-    op->in[2] = add_slot(b, t, "slot", "a");
-    if (b->train->momentum != 0) op->in[3] = add_slot(b, t, "slot", "m");
-    op->in[5] = b->list->norm;
-}
+enum { RULE_SLOTS = 3 };
 
-static void set_adam(tmb__builder *b, const turn *t, tmb_op *op)
+/* Each optimizer's op and the names of its slots, which are inputs 2 and up. */
+static const struct {
+    tmb_op_kind kind;
+    const char *slot[RULE_SLOTS];
+} rules[TMB_OPTIMIZERS] = {
+        [TMB_RMSPROP] = {TMB_OP_RMSPROP, {"a", "m", "centre"}},
+        [TMB_SGD] = {TMB_OP_SGD, {"v"}},
+        [TMB_ADAM] = {TMB_OP_ADAM, {"m", "v", "vmax"}},
+        [TMB_ADAMW] = {TMB_OP_ADAM, {"m", "v", "vmax"}},
+        [TMB_ADAGRAD] = {TMB_OP_ADAGRAD, {"a"}},
+        [TMB_ADADELTA] = {TMB_OP_ADADELTA, {"a", "d"}},
+        [TMB_ADAMAX] = {TMB_OP_ADAMAX, {"m", "u"}},
+        [TMB_NADAM] = {TMB_OP_NADAM, {"m", "v"}},
+        [TMB_LION] = {TMB_OP_LION, {"m"}},
+};
+
+/* Some slots are there only if the options ask for them. */
+static bool has_slot(const tmb__train_spec *train, int slot)
 {
-    op->kind = TMB_OP_ADAM;
-    op->attr.beta1 = b->train->beta1;
-    op->attr.beta2 = b->train->beta2;
-    op->attr.eps = b->train->epsilon;
-    op->attr.amsgrad = b->train->amsgrad;
-    op->in[2] = add_slot(b, t, "slot", "m");
-    op->in[3] = add_slot(b, t, "slot", "v");
-    if (b->train->amsgrad) op->in[4] = add_slot(b, t, "slot", "vmax");
-    op->in[5] = b->list->norm;
+    switch (rules[train->optimizer].kind) {
+    case TMB_OP_SGD:
+        return slot == 0 && train->momentum != 0;
+    case TMB_OP_RMSPROP:
+        return slot == 0 || (slot == 1 ? train->momentum != 0 : train->centered);
+    case TMB_OP_ADAM:
+        return slot < 2 || train->amsgrad;
+    default:
+        return rules[train->optimizer].slot[slot] != NULL;
+    }
 }
 
 static void emit_optimizer(tmb__builder *b, const turn *t)
 {
-    tmb_op op = tmb__op_of(b, t->layer, TMB_OP_SGD);
+    const tmb__train_spec *train = b->train;
+    tmb_op op = tmb__op_of(b, t->layer, rules[train->optimizer].kind);
+    tmb__op_slot slots[TMB_OP_INPUTS];
 
     if (t->g < 0) return;
     op.in[0] = t->w;
     op.in[1] = t->g;
-    op.attr.lr_scale = 1;
-    op.attr.clip = b->train->clip_norm;
-    if (t->weight->shape.rank >= 2) op.attr.weight_decay = b->train->weight_decay;
-    switch (b->train->optimizer) {
-    case TMB_SGD:
-        set_sgd(b, t, &op);
-        break;
-    case TMB_RMSPROP:
-        set_rmsprop(b, t, &op);
-        break;
-    case TMB_ADAM:
-    case TMB_ADAMW:
-        set_adam(b, t, &op);
-        break;
+    for (int i = 0; i < RULE_SLOTS; i++) {
+        if (has_slot(train, i))
+            op.in[2 + i] = add_slot(b, t, "slot", rules[train->optimizer].slot[i]);
     }
+    op.in[tmb__op_slots(slots, (int)op.kind, false) - 1] = b->list->norm;
+    op.attr.clip = train->clip_norm;
+    op.attr.momentum = train->momentum;
+    op.attr.nesterov = train->nesterov;
+    op.attr.rho = train->rho;
+    op.attr.centered = train->centered;
+    op.attr.beta1 = train->beta1;
+    op.attr.beta2 = train->beta2;
+    op.attr.amsgrad = train->amsgrad;
+    op.attr.eps = train->epsilon;
+    op.attr.eps_outside = train->epsilon_outside;
+    if (t->weight->shape.rank >= 2) op.attr.weight_decay = train->weight_decay;
     tmb__emit(b, &op);
 }
 
@@ -158,8 +181,10 @@ void tmb__emit_updates(tmb__builder *b)
     for (int i = 0; i < b->list->n_params; i++)
         trains = trains || b->list->grad[i] >= 0;
     if (!trains) return;
+    b->list->slot_start = b->train->accumulator;
     for_each_weight(b, emit_penalty);
     emit_norm(b);
+    for_each_weight(b, emit_clip);
     for_each_weight(b, emit_optimizer);
     for_each_weight(b, emit_constraint);
     for_each_weight(b, emit_average);

@@ -100,14 +100,20 @@ int tmb__model_device(tmb_model *model, tmb_device **out);
 
 /* ---- running a net ---- */
 
+/* Losses that expect one score for each class. */
+bool tmb__loss_by_class(tmb_loss loss);
+
 /* What of a training step goes into the op list, beside forward and backward. loss 0: there is none,
  * and the step's targets are the gradient of the scores itself, (n, outputs). */
 typedef struct tmb__train_spec {
     tmb_loss loss;
-    float label_smoothing;
+    float label_smoothing, gamma, alpha, delta;
+    bool balanced, sum, clip_loss; /* clip_loss: from the activation's value, never its logits */
     tmb_optimizer optimizer;
-    float momentum, rho, beta1, beta2, epsilon, weight_decay, clip_norm, average;
-    bool nesterov, epsilon_outside, amsgrad;
+    float momentum, rho, beta1, beta2, epsilon, weight_decay, average;
+    float clip_norm, clip_each, clip_value;
+    float accumulator; /* where the optimizer's slots start */
+    bool nesterov, epsilon_outside, amsgrad, centered;
     bool input_gradient; /* also the gradient of x: exec_gradient of layer 1 */
 } tmb__train_spec;
 
@@ -175,6 +181,7 @@ typedef struct tmb__lowered {
     int *grad;           /* its gradient, -1 */
     int *average;        /* its averaged twin, -1 */
     int *slots, n_slots; /* the optimizer's, and the averages */
+    float slot_start;    /* the optimizer's first values */
     int *penalties, n_penalties;
     int n_params;
     /* Layers that do the work of the batch normalisation above them: indices of both, the bias. */

@@ -49,10 +49,15 @@ static void fill_defaults(tmb_compile_opts *opts, int outputs)
     if (!opts->loss)
         opts->loss = outputs == 1 ? TMB_BINARY_CROSSENTROPY : TMB_CATEGORICAL_CROSSENTROPY;
     set_default(&opts->lr, opts->optimizer == TMB_SGD ? 0.01f : 0.001f);
-    set_default(&opts->rho, 0.9f);
+    set_default(&opts->rho, opts->optimizer == TMB_ADADELTA ? 0.95f : 0.9f);
     set_default(&opts->beta1, 0.9f);
-    set_default(&opts->beta2, 0.999f);
+    set_default(&opts->beta2, opts->optimizer == TMB_LION ? 0.99f : 0.999f);
     set_default(&opts->epsilon, opts->epsilon_outside ? 1e-8f : 1e-7f);
+    if (opts->optimizer == TMB_ADAGRAD && !opts->epsilon_outside)
+        set_default(&opts->accumulator, 0.1f);
+    set_default(&opts->gamma, 2);
+    set_default(&opts->alpha, 0.25f);
+    set_default(&opts->delta, 1);
     set_default(&opts->factor, 0.1f);
     if (opts->optimizer == TMB_ADAMW) set_default(&opts->weight_decay, 0.004f);
     if (opts->schedule == TMB_ONECYCLE) set_default(&opts->warmup, 0.3f);
@@ -70,7 +75,11 @@ static int check_opts(const tmb_compile_opts *opts)
     const range_check checks[] = {{"lr", opts->lr, 0, FLT_MAX}, {"momentum", opts->momentum, 0, 1},
             {"rho", opts->rho, 0, 1}, {"beta1", opts->beta1, 0, 1}, {"beta2", opts->beta2, 0, 1},
             {"epsilon", opts->epsilon, 0, 1}, {"weight_decay", opts->weight_decay, 0, 1e4f},
-            {"clip_norm", opts->clip_norm, 0, 1e30f}, {"average", opts->average, 0, 1},
+            {"clip_norm", opts->clip_norm, 0, 1e30f},
+            {"clip_norm_each", opts->clip_norm_each, 0, 1e30f},
+            {"clip_value", opts->clip_value, 0, 1e30f}, {"gamma", opts->gamma, 0, 100},
+            {"alpha", opts->alpha, 0, 1}, {"delta", opts->delta, 0, 1e30f},
+            {"accumulator", opts->accumulator, 0, 1e30f}, {"average", opts->average, 0, 1},
             {"label_smoothing", opts->label_smoothing, 0, 1}, {"warmup", opts->warmup, 0, 1},
             {"floor", opts->floor, 0, 1}, {"factor", opts->factor, 0, 1}};
 
@@ -81,19 +90,22 @@ static int check_opts(const tmb_compile_opts *opts)
             return tmb__fail(TMB_EINVAL, "compile: %s is %g, it must be from %g to %g", c->name,
                     (double)c->value, (double)c->low, (double)c->high);
     }
-    if ((int)opts->optimizer < 0 || opts->optimizer > TMB_ADAMW)
+    if ((int)opts->optimizer < 0 || opts->optimizer >= TMB_OPTIMIZERS)
         return tmb__fail(TMB_EINVAL, "compile: there is no optimizer number %d", opts->optimizer);
     if ((int)opts->schedule < 0 || opts->schedule > TMB_ONECYCLE)
         return tmb__fail(TMB_EINVAL, "compile: there is no schedule number %d", opts->schedule);
+    if ((opts->clip_norm > 0) + (opts->clip_norm_each > 0) + (opts->clip_value > 0) > 1)
+        return tmb__fail(TMB_EINVAL,
+                "compile: only one of clip_norm, clip_norm_each and clip_value can be given");
     if (opts->every < 1) return tmb__fail(TMB_EINVAL, "compile: every is %d, below 1", opts->every);
     return 0;
 }
 
 static int check_loss(const tmb_compile_opts *opts, int outputs)
 {
-    if (opts->loss < TMB_BINARY_CROSSENTROPY || opts->loss > TMB_SPARSE_CATEGORICAL_CROSSENTROPY)
+    if ((int)opts->loss < TMB_BINARY_CROSSENTROPY || opts->loss >= TMB_LOSSES)
         return tmb__fail(TMB_EINVAL, "compile: there is no loss number %d", (int)opts->loss);
-    if (outputs == 1 && opts->loss != TMB_BINARY_CROSSENTROPY)
+    if (outputs == 1 && tmb__loss_by_class(opts->loss))
         return tmb__fail(TMB_EINVAL,
                 "compile: categorical cross-entropy needs one output a class, the net has 1");
     if (opts->loss == TMB_SPARSE_CATEGORICAL_CROSSENTROPY && opts->label_smoothing > 0)

@@ -53,6 +53,29 @@ static const optimizer_row optimizer_rows[] = {
                 {.lr_scale = 1, .beta1 = 0.5f, .beta2 = 0.9f, .eps = 1e-3f, .amsgrad = true}},
         {"diverged", TMB_OP_ADAM, 3, 0, true, true,
                 {.lr_scale = 1, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-7f}},
+        {"adagrad", TMB_OP_ADAGRAD, 1, 1, true, false, {.lr_scale = 1, .eps = 1e-7f}},
+        {"adagrad outside", TMB_OP_ADAGRAD, 1, 0, false, false,
+                {.lr_scale = 1, .eps = 1e-2f, .eps_outside = true, .weight_decay = 0.1f}},
+        {"diverged", TMB_OP_ADAGRAD, 1, 0, true, true, {.lr_scale = 1, .eps = 1e-7f}},
+        {"adadelta", TMB_OP_ADADELTA, 3, 1, true, false,
+                {.lr_scale = 1, .rho = 0.95f, .eps = 1e-3f, .weight_decay = 0.1f}},
+        {"diverged", TMB_OP_ADADELTA, 3, 0, true, true,
+                {.lr_scale = 1, .rho = 0.95f, .eps = 1e-7f}},
+        {"adamax", TMB_OP_ADAMAX, 3, 1, true, false,
+                {.lr_scale = 1,
+                        .beta1 = 0.9f,
+                        .beta2 = 0.999f,
+                        .eps = 1e-3f,
+                        .weight_decay = 0.1f}},
+        {"diverged", TMB_OP_ADAMAX, 3, 0, true, true,
+                {.lr_scale = 1, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-7f}},
+        {"nadam", TMB_OP_NADAM, 3, 1, true, false,
+                {.lr_scale = 1, .beta1 = 0.9f, .beta2 = 0.99f, .eps = 1e-3f, .weight_decay = 0.1f}},
+        {"diverged", TMB_OP_NADAM, 3, 0, true, true,
+                {.lr_scale = 1, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-7f}},
+        {"lion", TMB_OP_LION, 1, 1, true, false,
+                {.lr_scale = 0.1f, .beta1 = 0.9f, .beta2 = 0.99f, .weight_decay = 0.1f}},
+        {"diverged", TMB_OP_LION, 1, 0, true, true, {.lr_scale = 1, .beta1 = 0.9f, .beta2 = 0.99f}},
 };
 
 /* How a slot starts: sums of squares positive, and amsgrad's maximum too. The first moments start
@@ -60,14 +83,17 @@ static const optimizer_row optimizer_rows[] = {
 static fill slot_fill(tmb_op_kind kind, int slot)
 {
     if (kind == TMB_OP_RMSPROP) return slot == 0 ? FILL_POSITIVE : FILL_ZERO;
-    if (kind == TMB_OP_ADAM) return slot == 0 ? FILL_ZERO : FILL_POSITIVE;
+    if (kind == TMB_OP_ADAGRAD || kind == TMB_OP_ADADELTA) return FILL_POSITIVE;
+    if (kind == TMB_OP_ADAM || kind == TMB_OP_ADAMAX || kind == TMB_OP_NADAM)
+        return slot == 0 ? FILL_ZERO : FILL_POSITIVE;
     return FILL_SMALL;
 }
 
 static void add_update(check_case *c, const optimizer_row *row, int w, int g, int norm)
 {
     static const char *const names[] = {"slot0", "slot1", "slot2"};
-    const int norm_slot = row->kind == TMB_OP_SGD ? 3 : 5;
+    tmb__op_slot slots[TMB_OP_INPUTS];
+    const int norm_slot = tmb__op_slots(slots, (int)row->kind, false) - 1;
     tmb_op *op = add_op(c, row->kind);
 
     op->attr = row->attr;
@@ -124,6 +150,27 @@ static void dense_update_case(check_case *c, const optimizer_row *row, int in, i
     op->out[0] = dw;
     add_op(c, TMB_OP_GRAD_NORM)->out[0] = norm;
     add_update(c, row, w, dw, norm);
+}
+
+/* A gradient with its own norm, clipped; beyond the slice of one task. */
+static void clip_case(check_case *c, float clip, float value)
+{
+    tmb_op *op;
+    int g, norm = -1;
+
+    case_start(c, "norm %.1f value %.1f", (double)clip, (double)value);
+    g = add_plain(c, "g", TMB_ROLE_PARAM, FILL_NORMAL, DIMS(3, 3, 40, 50));
+    if (clip > 0) {
+        norm = add_plain(c, "norm", TMB_ROLE_OUTPUT, FILL_ZERO, DIMS(1));
+        op = add_op(c, TMB_OP_GRAD_NORM);
+        op->in[0] = g;
+        op->out[0] = norm;
+    }
+    op = add_op(c, TMB_OP_CLIP);
+    op->attr.clip = clip;
+    op->attr.clip_value = value;
+    op->in[0] = g;
+    op->in[1] = norm;
 }
 
 static void ema_case(check_case *c, double decay, bool warm_up)
@@ -201,6 +248,8 @@ static void visit_updates(check_case *c, check_visit visit, void *user)
     visit_constraints(c, visit, user);
     for (int i = 0; i < 4; i++) {
         ema_case(c, i < 2 ? 0.9 : 0.05, i % 2 == 1);
+        visit(user, c);
+        clip_case(c, i % 2 ? 50 : 0, i < 3 ? 0.5f : 0);
         visit(user, c);
     }
     for (int i = 0; i < 6; i++) {

@@ -230,7 +230,9 @@ typedef struct loss_row {
 
 static void loss_case(check_case *c, const loss_row *row, bool gradient)
 {
-    static const char *const names[] = {"", "binary", "categorical", "sparse"};
+    static const char *const names[TMB_LOSSES] = {"", "binary", "categorical", "sparse",
+            "binary focal", "categorical focal", "hinge", "squared hinge", "categorical hinge",
+            "huber", "log-cosh", "mse", "mae", "mape", "msle", "kl", "poisson", "cosine"};
     const bool sparse = row->loss == TMB_SPARSE_CATEGORICAL_CROSSENTROPY;
     tmb_op *op;
 
@@ -244,6 +246,10 @@ static void loss_case(check_case *c, const loss_row *row, bool gradient)
     op->attr.loss = row->loss;
     op->attr.logits = row->logits;
     op->attr.smoothing = row->smoothing;
+    op->attr.gamma = 2;
+    op->attr.alpha = 0.25f;
+    op->attr.balanced = row->weight;
+    op->attr.delta = 0.5f;
     op->in[0] = add_rows(c, "z", TMB_ROLE_INPUT, row->z, DIMS(row->classes));
     op->in[1] = add_rows(c, "t", TMB_ROLE_INPUT, row->t, DIMS(sparse ? 1 : row->classes));
     if (row->weight) op->in[2] = add_rows(c, "weight", TMB_ROLE_INPUT, FILL_POSITIVE, DIMS(1));
@@ -278,6 +284,24 @@ static void visit_losses(check_case *c, check_visit visit, void *user)
             {TMB_SPARSE_CATEGORICAL_CROSSENTROPY, false, 4, 0.1f, true, FILL_PROBABILITY,
                     FILL_CLASS},
             {TMB_SPARSE_CATEGORICAL_CROSSENTROPY, false, 3, 0, false, FILL_EDGE, FILL_CLASS},
+            {TMB_BINARY_FOCAL, true, 3, 0.1f, false, FILL_NORMAL, FILL_BITS},
+            {TMB_BINARY_FOCAL, true, 1, 0, true, FILL_FAR, FILL_BITS},
+            {TMB_BINARY_FOCAL, false, 3, 0, true, FILL_PROBABILITY, FILL_BITS},
+            {TMB_CATEGORICAL_FOCAL, true, 4, 0.1f, true, FILL_NORMAL, FILL_ONE_HOT},
+            {TMB_CATEGORICAL_FOCAL, true, 4, 0, false, FILL_FAR, FILL_ONE_HOT},
+            {TMB_CATEGORICAL_FOCAL, false, 4, 0, false, FILL_PROBABILITY, FILL_ONE_HOT},
+            {TMB_HINGE, false, 3, 0, true, FILL_NORMAL, FILL_BITS},
+            {TMB_SQUARED_HINGE, false, 3, 0, false, FILL_NORMAL, FILL_BITS},
+            {TMB_CATEGORICAL_HINGE, false, 3, 0, true, FILL_NORMAL, FILL_ONE_HOT},
+            {TMB_HUBER, false, 3, 0, false, FILL_NORMAL, FILL_NORMAL},
+            {TMB_LOG_COSH, false, 3, 0, true, FILL_NORMAL, FILL_NORMAL},
+            {TMB_MEAN_SQUARED_ERROR, false, 1, 0, true, FILL_NORMAL, FILL_NORMAL},
+            {TMB_MEAN_ABSOLUTE_ERROR, false, 3, 0, false, FILL_NORMAL, FILL_NORMAL},
+            {TMB_MEAN_ABSOLUTE_PERCENTAGE_ERROR, false, 3, 0, false, FILL_NORMAL, FILL_POSITIVE},
+            {TMB_MEAN_SQUARED_LOGARITHMIC_ERROR, false, 3, 0, true, FILL_POSITIVE, FILL_POSITIVE},
+            {TMB_KL_DIVERGENCE, false, 3, 0, true, FILL_PROBABILITY, FILL_PROBABILITY},
+            {TMB_POISSON, false, 3, 0, false, FILL_POSITIVE, FILL_POSITIVE},
+            {TMB_COSINE_SIMILARITY, false, 5, 0, true, FILL_NORMAL, FILL_NORMAL},
     };
 
     for (size_t i = 0; i < TMB_COUNT(rows); i++) {

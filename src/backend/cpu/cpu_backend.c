@@ -90,7 +90,9 @@ static int copy_list(struct tmb_program *p, const tmb_op_list *list)
     p->max_buffers = list->n_tensors + 8 * list->n_ops + 8;
     p->max_stages = 6 * list->n_ops + 8;
     for (int i = 0; i < list->n_ops; i++)
-        p->max_stages += list->ops[i].kind == TMB_OP_GRAD_NORM ? list->n_tensors : 0;
+        p->max_stages += list->ops[i].kind == TMB_OP_GRAD_NORM && list->ops[i].in[0] < 0
+                ? list->n_tensors
+                : 0;
     p->tensors = tmb__cpu_keep(p, (n_tensors + 1) * sizeof *p->tensors);
     p->ops = tmb__cpu_keep(p, (n_ops + 1) * sizeof *p->ops);
     p->how = tmb__cpu_keep(p, (n_ops + 1) * sizeof *p->how);

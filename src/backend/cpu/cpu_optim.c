@@ -48,7 +48,9 @@ static void grad_norm(const cpu_stage *stage, const cpu_task *task)
 /* At most 64 slices for each gradient. */
 int tmb__cpu_build_GRAD_NORM(struct tmb_program *p, int op)
 {
-    const int shares = tmb__cpu_buffer(p, CPU_WHOLE, (size_t)p->n_tensors * 64 * sizeof(double));
+    const int one = p->ops[op].in[0];
+    const size_t most = one >= 0 ? 1 : (size_t)p->n_tensors;
+    const int shares = tmb__cpu_buffer(p, CPU_WHOLE, most * 64 * sizeof(double));
     norm_plan *all = tmb__cpu_keep(p, sizeof *all);
     cpu_stage *stage;
 
@@ -56,7 +58,7 @@ int tmb__cpu_build_GRAD_NORM(struct tmb_program *p, int op)
     for (int t = 0; t < p->n_tensors; t++) {
         norm_plan *plan;
 
-        if (p->tensors[t].role != TMB_ROLE_GRAD) continue;
+        if (one >= 0 ? t != one : p->tensors[t].role != TMB_ROLE_GRAD) continue;
         plan = tmb__cpu_keep(p, sizeof *plan);
         if (!plan) return TMB_ENOMEM;
         stage = tmb__cpu_param_slices(p, op, squares, t);
@@ -70,6 +72,32 @@ int tmb__cpu_build_GRAD_NORM(struct tmb_program *p, int op)
     stage->data = all;
     tmb__cpu_use(stage, shares, CPU_READ);
     tmb__cpu_use(stage, p->ops[op].out[0], CPU_WRITE);
+    return 0;
+}
+
+/* Slots g, norm. */
+static void clip(const cpu_stage *stage, const cpu_task *task)
+{
+    const tmb_attr *a = &task->program->ops[stage->op].attr;
+    const float *norm = tmb__cpu_at(stage, task, 1);
+    float *g = tmb__cpu_at(stage, task, 0);
+    const float most = a->clip_value > 0 ? a->clip_value : INFINITY;
+    const float by = norm && norm[0] > a->clip ? (float)((double)a->clip / norm[0]) : 1;
+
+    for (int64_t i = task->from; i < task->to; i++) {
+        const float gi = by * g[i];
+
+        g[i] = gi > most ? most : gi < -most ? -most : gi;
+    }
+}
+
+int tmb__cpu_build_CLIP(struct tmb_program *p, int op)
+{
+    const int *in = p->ops[op].in;
+    cpu_stage *stage = tmb__cpu_param_slices(p, op, clip, in[0]);
+
+    tmb__cpu_use(stage, in[0], CPU_READ | CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, in[1], CPU_READ);
     return 0;
 }
 
@@ -146,6 +174,68 @@ static void adam(const cpu_stage *stage, const cpu_task *task)
     task->program->simd->adam(&step);
 }
 
+static void adagrad(const cpu_stage *stage, const cpu_task *task)
+{
+    cpu_step step;
+
+    if (!step_of(&step, stage, task, 3)) return;
+    step.v = slot(stage, task, 2);
+    task->program->simd->adagrad(&step);
+}
+
+static void adadelta(const cpu_stage *stage, const cpu_task *task)
+{
+    cpu_step step;
+
+    if (!step_of(&step, stage, task, 4)) return;
+    step.v = slot(stage, task, 2);
+    step.m = slot(stage, task, 3);
+    task->program->simd->adadelta(&step);
+}
+
+static void adamax(const cpu_stage *stage, const cpu_task *task)
+{
+    const tmb_attr *a = &task->program->ops[stage->op].attr;
+    const double bias = 1 - pow(a->beta1, (double)task->run->step + 1);
+    cpu_step step;
+
+    if (!step_of(&step, stage, task, 4)) return;
+    step.lr = (float)((double)task->run->lr * a->lr_scale / bias);
+    step.m = slot(stage, task, 2);
+    step.v = slot(stage, task, 3);
+    task->program->simd->adamax(&step);
+}
+
+static void nadam(const cpu_stage *stage, const cpu_task *task)
+{
+    const tmb_attr *a = &task->program->ops[stage->op].attr;
+    const double b1 = a->beta1, t = (double)task->run->step + 1, power = pow(0.96, t);
+    const double now = b1 * (1 - 0.5 * power), next = b1 * (1 - 0.5 * 0.96 * power);
+    double product = pow(b1, t), each = 1;
+    cpu_step step;
+
+    if (!step_of(&step, stage, task, 4)) return;
+    for (int i = 1; i <= t && i < 1000; i++) {
+        each *= 0.96;
+        product *= 1 - 0.5 * each;
+    }
+    step.ahead = (float)(next / (1 - product * next));
+    step.here = (float)((1 - now) / (1 - product));
+    step.unbias = (float)(1 / (1 - pow(a->beta2, t)));
+    step.m = slot(stage, task, 2);
+    step.v = slot(stage, task, 3);
+    task->program->simd->nadam(&step);
+}
+
+static void lion(const cpu_stage *stage, const cpu_task *task)
+{
+    cpu_step step;
+
+    if (!step_of(&step, stage, task, 3)) return;
+    step.m = slot(stage, task, 2);
+    task->program->simd->lion(&step);
+}
+
 static void ema(const cpu_stage *stage, const cpu_task *task)
 {
     const tmb_attr *a = &task->program->ops[stage->op].attr;
@@ -182,6 +272,31 @@ int tmb__cpu_build_RMSPROP(struct tmb_program *p, int op)
 int tmb__cpu_build_ADAM(struct tmb_program *p, int op)
 {
     return add_step(p, op, adam, 5, 1);
+}
+
+int tmb__cpu_build_ADAGRAD(struct tmb_program *p, int op)
+{
+    return add_step(p, op, adagrad, 3, 1);
+}
+
+int tmb__cpu_build_ADADELTA(struct tmb_program *p, int op)
+{
+    return add_step(p, op, adadelta, 4, 1);
+}
+
+int tmb__cpu_build_ADAMAX(struct tmb_program *p, int op)
+{
+    return add_step(p, op, adamax, 4, 1);
+}
+
+int tmb__cpu_build_NADAM(struct tmb_program *p, int op)
+{
+    return add_step(p, op, nadam, 4, 1);
+}
+
+int tmb__cpu_build_LION(struct tmb_program *p, int op)
+{
+    return add_step(p, op, lion, 3, 1);
 }
 
 int tmb__cpu_build_EMA(struct tmb_program *p, int op)

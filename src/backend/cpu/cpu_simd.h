@@ -43,10 +43,11 @@ typedef struct cpu_act_bwd {
 /* One optimizer step of `n` elements; see ref for the formulas. NULL: that slot is not there. */
 typedef struct cpu_step {
     int64_t n;
-    float *w, *m, *v, *centre, *vmax; /* v: the mean square; of SGD: the velocity is m */
+    float *w, *m, *v, *centre, *vmax; /* v: the mean square; m: SGD's velocity, Adadelta's d */
     const float *g;
     float lr, decay, clip; /* decay: factor on w; clip: factor on g */
     float momentum, rho, beta1, beta2, eps;
+    float ahead, here, unbias; /* NADAM: factors on m, g and v */
     bool nesterov, eps_outside;
 } cpu_step;
 
@@ -110,6 +111,11 @@ typedef struct cpu_simd {
     void (*sgd)(const cpu_step *s);
     void (*rmsprop)(const cpu_step *s);
     void (*adam)(const cpu_step *s);
+    void (*adagrad)(const cpu_step *s);
+    void (*adadelta)(const cpu_step *s);
+    void (*adamax)(const cpu_step *s);
+    void (*nadam)(const cpu_step *s);
+    void (*lion)(const cpu_step *s);
     void (*ema)(const float *w, float keep, float take, float *average, int64_t n);
     void (*gemm)(const cpu_gemm *s);
     void (*wino)(const cpu_wino *s);

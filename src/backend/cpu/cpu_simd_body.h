@@ -367,6 +367,82 @@ static void adam(const cpu_step *s)
     }
 }
 
+static void adagrad(const cpu_step *s)
+{
+    const cpu_step k = *s;
+    const float *restrict g = k.g;
+    float *restrict w = k.w, *restrict v = k.v;
+
+    for (int64_t i = 0; i < k.n; i++) {
+        const float ge = k.clip * g[i];
+
+        v[i] += ge * ge;
+        w[i] = w[i] * k.decay - rms_move(&k, ge, v[i], 0, k.eps_outside);
+    }
+}
+
+static void adadelta(const cpu_step *s)
+{
+    const cpu_step k = *s;
+    const float *restrict g = k.g;
+    float *restrict w = k.w, *restrict v = k.v, *restrict d = k.m;
+
+    for (int64_t i = 0; i < k.n; i++) {
+        const float ge = k.clip * g[i], square = k.rho * v[i] + (1 - k.rho) * (ge * ge);
+        const float move = ge * sqrtf(d[i] + k.eps) / sqrtf(square + k.eps);
+
+        v[i] = square;
+        d[i] = k.rho * d[i] + (1 - k.rho) * (move * move);
+        w[i] = w[i] * k.decay - k.lr * move;
+    }
+}
+
+/* lr already holds the correction of the first steps. */
+static void adamax(const cpu_step *s)
+{
+    const cpu_step k = *s;
+    const float *restrict g = k.g;
+    float *restrict w = k.w, *restrict m = k.m, *restrict u = k.v;
+
+    for (int64_t i = 0; i < k.n; i++) {
+        const float ge = k.clip * g[i], size = fabsf(ge), before = k.beta2 * u[i];
+
+        m[i] += (ge - m[i]) * (1 - k.beta1);
+        u[i] = size > before ? size : before;
+        w[i] = w[i] * k.decay - k.lr * m[i] / (u[i] + k.eps);
+    }
+}
+
+static void nadam(const cpu_step *s)
+{
+    const cpu_step k = *s;
+    const float *restrict g = k.g;
+    float *restrict w = k.w, *restrict m = k.m, *restrict v = k.v;
+
+    for (int64_t i = 0; i < k.n; i++) {
+        const float ge = k.clip * g[i];
+
+        m[i] += (ge - m[i]) * (1 - k.beta1);
+        v[i] += (ge * ge - v[i]) * (1 - k.beta2);
+        w[i] = w[i] * k.decay -
+                k.lr * (k.ahead * m[i] + k.here * ge) / (sqrtf(k.unbias * v[i]) + k.eps);
+    }
+}
+
+static void lion(const cpu_step *s)
+{
+    const cpu_step k = *s;
+    const float *restrict g = k.g;
+    float *restrict w = k.w, *restrict m = k.m;
+
+    for (int64_t i = 0; i < k.n; i++) {
+        const float ge = k.clip * g[i], way = k.beta1 * m[i] + (1 - k.beta1) * ge;
+
+        m[i] = k.beta2 * m[i] + (1 - k.beta2) * ge;
+        w[i] = w[i] * k.decay - (way > 0 ? k.lr : way < 0 ? -k.lr : 0);
+    }
+}
+
 const cpu_simd SIMD_TABLE = {
         .name = SIMD_NAME,
         .pool_max = pool_max,
@@ -390,6 +466,11 @@ const cpu_simd SIMD_TABLE = {
         .sgd = sgd,
         .rmsprop = rmsprop,
         .adam = adam,
+        .adagrad = adagrad,
+        .adadelta = adadelta,
+        .adamax = adamax,
+        .nadam = nadam,
+        .lion = lion,
         .ema = ema,
         .gemm = SIMD_GEMM,
         .wino = SIMD_WINO,

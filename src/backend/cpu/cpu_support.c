@@ -33,9 +33,8 @@ static const char *name_of(const tmb_tensor *tensor)
 
 static bool is_update(tmb_op_kind kind)
 {
-    return kind == TMB_OP_SGD || kind == TMB_OP_RMSPROP || kind == TMB_OP_ADAM ||
-            kind == TMB_OP_CONSTRAIN || kind == TMB_OP_EMA || kind == TMB_OP_PENALTY ||
-            kind == TMB_OP_GRAD_NORM;
+    return kind == TMB_OP_PENALTY || kind == TMB_OP_GRAD_NORM || kind == TMB_OP_CLIP ||
+            (kind >= TMB_OP_SGD && kind <= TMB_OP_EMA);
 }
 
 /* Which tensors must have a row for each sample; x, y and their gradients, that is. */

@@ -82,9 +82,15 @@ void tmb__ref_scale(const ref_call *call);
 void tmb__ref_loss(const ref_call *call);
 void tmb__ref_penalty(const ref_call *call);
 void tmb__ref_grad_norm(const ref_call *call);
+void tmb__ref_clip(const ref_call *call);
 void tmb__ref_sgd(const ref_call *call);
 void tmb__ref_rmsprop(const ref_call *call);
 void tmb__ref_adam(const ref_call *call);
+void tmb__ref_adagrad(const ref_call *call);
+void tmb__ref_adadelta(const ref_call *call);
+void tmb__ref_adamax(const ref_call *call);
+void tmb__ref_nadam(const ref_call *call);
+void tmb__ref_lion(const ref_call *call);
 void tmb__ref_constrain(const ref_call *call);
 void tmb__ref_ema(const ref_call *call);
 

@@ -15,16 +15,33 @@
 
 #include <math.h>
 
-/* GRAD_NORM: norm (1) = square root of the sum of g^2 over every GRAD tensor of the list. */
+/* GRAD_NORM: norm (1) = square root of the sum of g^2, or over every GRAD tensor of the list. */
 void tmb__ref_grad_norm(const ref_call *call)
 {
+    const bool one = call->in[0].data != NULL;
+    const ref_view *grads = one ? call->in : call->grads;
     double sum = 0;
 
-    for (int i = 0; i < call->n_grads; i++) {
-        for (int64_t e = 0; e < call->grads[i].count; e++)
-            sum += (double)call->grads[i].data[e] * call->grads[i].data[e];
+    for (int i = 0; i < (one ? 1 : call->n_grads); i++) {
+        for (int64_t e = 0; e < grads[i].count; e++)
+            sum += (double)grads[i].data[e] * grads[i].data[e];
     }
     call->out[0].data[0] = (float)sqrt(sum);
+}
+
+/* CLIP: g! * min(1, clip / norm) if norm is there, cut to -clip_value .. clip_value if that is above 0;
+ * a norm or an element that is not finite stays so. Attributes: clip, clip_value. */
+void tmb__ref_clip(const ref_call *call)
+{
+    const ref_view *g = &call->in[0], *norm = &call->in[1];
+    const float clip = call->attr->clip, most = call->attr->clip_value;
+    const double by = norm->data && norm->data[0] > clip ? (double)clip / norm->data[0] : 1;
+
+    for (int64_t e = 0; e < g->count; e++) {
+        const float ge = (float)(by * g->data[e]);
+
+        g->data[e] = most > 0 && ge > most ? most : most > 0 && ge < -most ? -most : ge;
+    }
 }
 
 /* Rules 0 to 2 for one op. */
@@ -67,7 +84,7 @@ void tmb__ref_sgd(const ref_call *call)
     }
 }
 
-/* The root that RMSPROP divides by: of a, or a - centre^2 if centered, with eps inside (Keras 3),
+/* The root that RMSPROP and ADAGRAD divide by: of a, or a - centre^2 if centered, with eps inside (Keras 3),
  * or outside (eps_outside; Keras 1 and 2.0). A difference that rounding made negative is 0. */
 static double rms(const tmb_attr *attr, double a, double centre)
 {
@@ -123,6 +140,100 @@ void tmb__ref_adam(const ref_call *call)
             vmax->data[e] = (float)square;
         }
         w->data[e] = (float)(w->data[e] * s.decay - lr * mean / (sqrt(square) + call->attr->eps));
+    }
+}
+
+/* ADAGRAD: a! += g^2; w -= lr g / sqrt(a + eps), or with eps_outside (Keras 2.0) / (sqrt(a) + eps).
+ * Attributes: eps, eps_outside. */
+void tmb__ref_adagrad(const ref_call *call)
+{
+    const ref_view *w = &call->in[0], *g = &call->in[1], *a = &call->in[2];
+    const rules s = rules_of(call, &call->in[3]);
+
+    for (int64_t e = 0; !s.skip && e < w->count; e++) {
+        const double ge = s.clip * g->data[e], sum = a->data[e] + ge * ge;
+
+        a->data[e] = (float)sum;
+        w->data[e] = (float)(w->data[e] * s.decay - s.lr * ge / rms(call->attr, sum, 0));
+    }
+}
+
+/* ADADELTA: a! = rho a + (1 - rho) g^2; u = g sqrt(d + eps) / sqrt(a + eps); d! = rho d + (1 - rho)
+ * u^2; w -= lr u. Attributes: rho, eps. */
+void tmb__ref_adadelta(const ref_call *call)
+{
+    const ref_view *w = &call->in[0], *g = &call->in[1], *a = &call->in[2], *d = &call->in[3];
+    const rules s = rules_of(call, &call->in[4]);
+    const double rho = call->attr->rho, eps = call->attr->eps;
+
+    for (int64_t e = 0; !s.skip && e < w->count; e++) {
+        const double ge = s.clip * g->data[e], square = rho * a->data[e] + (1 - rho) * ge * ge;
+        const double move = ge * sqrt(d->data[e] + eps) / sqrt(square + eps);
+
+        a->data[e] = (float)square;
+        d->data[e] = (float)(rho * d->data[e] + (1 - rho) * move * move);
+        w->data[e] = (float)(w->data[e] * s.decay - s.lr * move);
+    }
+}
+
+/* ADAMAX: m! += (g - m) (1 - beta1), u! = max(beta2 u, |g|); w -= lr m / ((1 - beta1^t) (u + eps)), t =
+ * run.step + 1. Attributes: beta1, beta2, eps. */
+void tmb__ref_adamax(const ref_call *call)
+{
+    const ref_view *w = &call->in[0], *g = &call->in[1], *m = &call->in[2], *u = &call->in[3];
+    const rules s = rules_of(call, &call->in[4]);
+    const double b1 = call->attr->beta1, b2 = call->attr->beta2;
+    const double lr = s.lr / (1 - pow(b1, (double)call->run->step + 1));
+
+    for (int64_t e = 0; !s.skip && e < w->count; e++) {
+        const double ge = s.clip * g->data[e];
+        const double mean = m->data[e] + (ge - m->data[e]) * (1 - b1);
+        const double most = fmax(b2 * u->data[e], fabs(ge));
+
+        m->data[e] = (float)mean;
+        u->data[e] = (float)most;
+        w->data[e] = (float)(w->data[e] * s.decay - lr * mean / (most + call->attr->eps));
+    }
+}
+
+/* NADAM: u_t = beta1 (1 - 0.96^t / 2), U = product of u_1 .. u_t, t = run.step + 1; m! and v! as ADAM;
+ * w -= lr (u_t+1 m / (1 - U u_t+1) + (1 - u_t) g / (1 - U)) / (sqrt(v / (1 - beta2^t)) + eps).
+ * Attributes: beta1, beta2, eps. */
+void tmb__ref_nadam(const ref_call *call)
+{
+    const ref_view *w = &call->in[0], *g = &call->in[1], *m = &call->in[2], *v = &call->in[3];
+    const rules s = rules_of(call, &call->in[4]);
+    const double b1 = call->attr->beta1, b2 = call->attr->beta2, t = (double)call->run->step + 1;
+    const double now = b1 * (1 - 0.5 * pow(0.96, t)), next = b1 * (1 - 0.5 * pow(0.96, t + 1));
+    double product = pow(b1, t);
+
+    for (int i = 1; i <= t && i < 1000; i++) /* 0.96^1000 is below a double's last bit */
+        product *= 1 - 0.5 * pow(0.96, i);
+    for (int64_t e = 0; !s.skip && e < w->count; e++) {
+        const double ge = s.clip * g->data[e];
+        const double mean = m->data[e] + (ge - m->data[e]) * (1 - b1);
+        const double square = v->data[e] + (ge * ge - v->data[e]) * (1 - b2);
+        const double ahead = next * mean / (1 - product * next) + (1 - now) * ge / (1 - product);
+
+        m->data[e] = (float)mean;
+        v->data[e] = (float)square;
+        w->data[e] = (float)(w->data[e] * s.decay -
+                s.lr * ahead / (sqrt(square / (1 - pow(b2, t))) + call->attr->eps));
+    }
+}
+
+/* LION: w -= lr sign(beta1 m + (1 - beta1) g); m! = beta2 m + (1 - beta2) g. Attributes: beta1, beta2. */
+void tmb__ref_lion(const ref_call *call)
+{
+    const ref_view *w = &call->in[0], *g = &call->in[1], *m = &call->in[2];
+    const rules s = rules_of(call, &call->in[3]);
+    const double b1 = call->attr->beta1, b2 = call->attr->beta2;
+
+    for (int64_t e = 0; !s.skip && e < w->count; e++) {
+        const double ge = s.clip * g->data[e], way = b1 * m->data[e] + (1 - b1) * ge;
+
+        m->data[e] = (float)(b2 * m->data[e] + (1 - b2) * ge);
+        w->data[e] = (float)(w->data[e] * s.decay - s.lr * ((way > 0) - (way < 0)));
     }
 }
 

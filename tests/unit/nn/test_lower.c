@@ -168,14 +168,46 @@ TEST(loss_must_fit_the_last_layer)
     tmb__lowered list;
 
     tmb_conv2d(net, .filters = 2, .kernel = {3, 3});
-    assert_status(tmb__lower(&list, net, (tmb__span){0}, 4, &binary), TMB_EINVAL);
-    assert_message("the last layer gives (6, 6, 2), a loss expects one row of scores");
+    assert_status(tmb__lower(&list, net, (tmb__span){0}, 4, &categorical), TMB_EINVAL);
+    assert_message("the last layer gives (6, 6, 2), this loss expects one row of scores");
     tmb_flatten(net);
     tmb_dense(net, .units = 1);
     assert_status(tmb__lower(&list, net, (tmb__span){0}, 4, &categorical), TMB_EINVAL);
     assert_message("gives 1 score");
     assert_status(tmb__lower(&list, net, (tmb__span){0}, 0, NULL), TMB_EINVAL);
     tmb_model_free(net);
+}
+
+/* A mean over elements does not mind how they stand: pictures are rows to LOSS. */
+TEST(losses_over_elements_take_pictures)
+{
+    const tmb__train_spec mse = {.loss = TMB_MEAN_SQUARED_ERROR, .optimizer = TMB_SGD};
+    tmb_model *net = new_net(8, 8, 3);
+
+    tmb_conv2d(net, .filters = 2, .kernel = {3, 3}, .activation = TMB_SIGMOID);
+    becomes(net, &mse, "conv reshape loss reshape act_bwd conv_bwd_weights grad_norm sgd sgd");
+}
+
+TEST(clip_loss_takes_no_logits)
+{
+    tmb__train_spec clip = binary;
+    tmb_model *net = head_net(TMB_SIGMOID, 1);
+
+    clip.clip_loss = true;
+    becomes(net, &clip, "reshape dense loss act_bwd dense_bwd_weights grad_norm sgd sgd");
+}
+
+TEST(clipping_stands_between_norm_and_step)
+{
+    tmb__train_spec each = binary, value = binary;
+
+    each.clip_each = 1;
+    value.clip_value = 1;
+    becomes(head_net(TMB_SIGMOID, 1), &each,
+            "reshape dense act loss dense_bwd_weights grad_norm grad_norm clip grad_norm clip "
+            "sgd sgd");
+    becomes(head_net(TMB_SIGMOID, 1), &value,
+            "reshape dense act loss dense_bwd_weights grad_norm clip clip sgd sgd");
 }
 
 TEST(several_readers_gradients_are_added)

@@ -332,8 +332,9 @@ TEST(compile_refuses_values_out_of_range)
 {
     const tmb_compile_opts bad[] = {{.lr = -1}, {.lr = NAN}, {.lr = INFINITY}, {.momentum = 1.5f},
             {.label_smoothing = -0.1f}, {.warmup = 2}, {.every = -1}, {.average = 1.1f},
-            {.loss = (tmb_loss)9}, {.optimizer = (tmb_optimizer)9}, {.schedule = (tmb_schedule)9},
-            {.loss = TMB_CATEGORICAL_CROSSENTROPY}};
+            {.loss = TMB_LOSSES}, {.optimizer = TMB_OPTIMIZERS}, {.schedule = (tmb_schedule)99},
+            {.clip_norm = 1, .clip_value = 1}, {.clip_norm_each = -1}, {.gamma = -1}, {.alpha = 2},
+            {.delta = NAN}, {.accumulator = -1}, {.loss = TMB_CATEGORICAL_CROSSENTROPY}};
     tmb_model *net = toy_net(1);
 
     for (size_t i = 0; i < TMB_COUNT(bad); i++) {
