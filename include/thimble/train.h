@@ -150,9 +150,11 @@ typedef struct tmb_evaluation {
     double loss;
     tmb_share accuracy;
     double calibration_error; /* expected calibration error, 15 bins of confidence */
-    int64_t *confusion;       /* (classes, classes): row truth, column answer */
-    float *probabilities;     /* (n, classes), in the data set's order */
-    int32_t *answers;         /* (n) */
+    /* In the data set's order. Where the truth is no class number (tmb_images_opts.class_mode) there is
+     * neither confusion nor answers, classes are the net's outputs, and probabilities are these. */
+    int64_t *confusion;   /* (classes, classes): row truth, column answer */
+    float *probabilities; /* (n, classes) */
+    int32_t *answers;     /* (n) */
 } tmb_evaluation;
 
 /* How well the net does on `images`, in their order, nothing random. Owned by caller. */

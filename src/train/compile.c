@@ -30,13 +30,34 @@ int tmb__training_add_epoch(tmb__training *training, const tmb_epoch *epoch)
     return 0;
 }
 
-tmb_loss tmb__training_loss(const tmb_model *model, float *smoothing)
+tmb__train_spec tmb__training_spec(const tmb__training *training)
 {
-    const tmb__training *training = tmb__training_of(model);
+    const tmb_compile_opts *o = &training->opts;
 
-    *smoothing = training ? training->opts.label_smoothing : 0;
-    if (training) return training->opts.loss;
-    return tmb_model_outputs(model) == 1 ? TMB_BINARY_CROSSENTROPY : TMB_CATEGORICAL_CROSSENTROPY;
+    return (tmb__train_spec){.loss = o->loss,
+            .label_smoothing = o->label_smoothing,
+            .gamma = o->gamma,
+            .alpha = o->alpha,
+            .balanced = o->class_balancing,
+            .delta = o->delta,
+            .sum = o->loss_sum,
+            .clip_loss = o->clip_loss,
+            .optimizer = o->optimizer,
+            .momentum = o->momentum,
+            .rho = o->rho,
+            .beta1 = o->beta1,
+            .beta2 = o->beta2,
+            .epsilon = o->epsilon,
+            .weight_decay = o->weight_decay,
+            .clip_norm = o->clip_norm,
+            .clip_each = o->clip_norm_each,
+            .clip_value = o->clip_value,
+            .accumulator = o->optimizer == TMB_ADAGRAD ? o->accumulator : 0,
+            .centered = o->centered,
+            .average = o->average,
+            .nesterov = o->nesterov,
+            .epsilon_outside = o->epsilon_outside,
+            .amsgrad = o->amsgrad};
 }
 
 static void set_default(float *field, float value)

@@ -3,15 +3,16 @@
 
 #include <string.h>
 
-/* Labels of the data set and answers of the net must mean the same. */
-static int allocate(tmb_evaluation *out)
+static int allocate(tmb_evaluation *out, bool by_label)
 {
     size_t n = (size_t)out->n, classes = (size_t)out->classes;
 
-    out->confusion = tmb__calloc(classes * classes, sizeof *out->confusion);
     out->probabilities = tmb__calloc(n * classes, sizeof *out->probabilities);
+    if (!out->probabilities) return TMB_ENOMEM;
+    if (!by_label) return 0;
+    out->confusion = tmb__calloc(classes * classes, sizeof *out->confusion);
     out->answers = tmb__calloc(n, sizeof *out->answers);
-    return out->confusion && out->probabilities && out->answers ? 0 : TMB_ENOMEM;
+    return out->confusion && out->answers ? 0 : TMB_ENOMEM;
 }
 
 /* Fill everything that follows from the scores. */
@@ -44,11 +45,13 @@ static int evaluate(tmb_model *model, tmb_images *images, const tmb__source *sou
 
     if (!scores) return TMB_ENOMEM;
     status = tmb__scorer_pass(scorer, model, source, &pass, scores, NULL, NULL);
-    if (status == 0) status = summarise(out, images, scores, outputs);
+    if (status == 0 && out->confusion) status = summarise(out, images, scores, outputs);
+    if (!out->confusion)
+        memcpy(out->probabilities, scores, (size_t)out->n * (size_t)outputs * sizeof *scores);
     tmb__free(scores);
     if (status < 0) return status;
     out->loss = pass.loss;
-    out->accuracy = tmb_share_of(pass.right, pass.n);
+    out->accuracy = tmb_share_of(pass.right, pass.judged);
     return 0;
 }
 
@@ -56,7 +59,9 @@ int tmb_model_evaluate(tmb_model *model, tmb_images *images, tmb_evaluation *out
 {
     tmb__scorer scorer = {0};
     tmb__source source;
+    tmb__truth truth;
     tmb_device *device;
+    bool by_label;
     int status;
 
     if (!out) return tmb__fail(TMB_EINVAL, "evaluate: out is NULL");
@@ -66,8 +71,10 @@ int tmb_model_evaluate(tmb_model *model, tmb_images *images, tmb_evaluation *out
     TMB_TRY(tmb__source_check(&source, model));
     TMB_TRY(tmb__model_device(model, &device));
     out->n = source.n;
-    out->classes = source.classes;
-    status = allocate(out);
+    truth = tmb__truth_of(model, &source);
+    by_label = truth.judge == TMB__JUDGE_LABEL;
+    out->classes = by_label ? source.classes : truth.outputs;
+    status = allocate(out, by_label);
     if (status == 0) status = tmb__scorer_new(&scorer, model, device, source.batch);
     if (status == 0) status = evaluate(model, images, &source, &scorer, out);
     tmb__scorer_free(&scorer);

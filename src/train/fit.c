@@ -13,34 +13,6 @@ enum { GO_ON = 0, ENOUGH = 1 };
 
 /* ---- set-up ---- */
 
-static tmb__train_spec spec_of(const tmb_compile_opts *o)
-{
-    return (tmb__train_spec){.loss = o->loss,
-            .label_smoothing = o->label_smoothing,
-            .gamma = o->gamma,
-            .alpha = o->alpha,
-            .balanced = o->class_balancing,
-            .delta = o->delta,
-            .sum = o->loss_sum,
-            .clip_loss = o->clip_loss,
-            .optimizer = o->optimizer,
-            .momentum = o->momentum,
-            .rho = o->rho,
-            .beta1 = o->beta1,
-            .beta2 = o->beta2,
-            .epsilon = o->epsilon,
-            .weight_decay = o->weight_decay,
-            .clip_norm = o->clip_norm,
-            .clip_each = o->clip_norm_each,
-            .clip_value = o->clip_value,
-            .accumulator = o->optimizer == TMB_ADAGRAD ? o->accumulator : 0,
-            .centered = o->centered,
-            .average = o->average,
-            .nesterov = o->nesterov,
-            .epsilon_outside = o->epsilon_outside,
-            .amsgrad = o->amsgrad};
-}
-
 static int check(const tmb_model *model, const tmb__source *train, const tmb__source *validation,
         const tmb_fit_opts *opts)
 {
@@ -70,7 +42,8 @@ static int adopt_data(tmb_model *model, const tmb__source *train, const tmb__sou
 
     if (!model->has_preprocess && shown->preprocess)
         TMB_TRY(tmb_model_set_preprocess(model, shown->preprocess));
-    if (model->n_classes > 0 || !train->class_name(train->data, 0)) return 0;
+    if (model->n_classes > 0 || !tmb__source_has_classes(train)) return 0;
+    if (!train->class_name(train->data, 0)) return 0;
     names = tmb__calloc((size_t)n, sizeof *names);
     if (!names) return TMB_ENOMEM;
     for (int i = 0; i < n; i++)
@@ -88,6 +61,8 @@ static int class_weights(tmb__fit *fit)
     float *w;
 
     if (!fit->opts->class_weight && !fit->opts->balanced) return 0;
+    if (!tmb__source_has_classes(train))
+        return tmb__fail(TMB_EINVAL, "fit: class weights need data with classes");
     fit->class_weight = w = tmb__calloc((size_t)classes, sizeof *w);
     if (!w) return TMB_ENOMEM;
     for (int k = 0; fit->opts->class_weight && k < classes; k++) {
@@ -122,11 +97,12 @@ static int allocate(tmb__fit *fit)
 static int start(tmb__fit *fit)
 {
     const tmb__source *validation = fit->validation;
-    tmb__train_spec spec = spec_of(&fit->training->opts);
+    tmb__train_spec spec = tmb__training_spec(fit->training);
     int batch = fit->train->batch;
     tmb_device *device;
 
     TMB_TRY(adopt_data(fit->model, fit->train, validation));
+    fit->truth = tmb__truth_of(fit->model, fit->train);
     if (validation) TMB_TRY(tmb__source_check(validation, fit->model)); /* its names, now known */
     TMB_TRY(tmb__model_device(fit->model, &device));
     TMB_TRY(allocate(fit));
@@ -162,22 +138,15 @@ static void finish(tmb__fit *fit)
 
 /* ---- a step ---- */
 
-static void fill_targets(tmb__fit *fit, const tmb_batch *batch)
+static int fill_targets(tmb__fit *fit, const tmb_batch *batch)
 {
-    bool index =
-            fit->outputs == 1 || fit->training->opts.loss == TMB_SPARSE_CATEGORICAL_CROSSENTROPY;
-    int columns = index ? 1 : fit->outputs;
-
-    memset(fit->targets, 0, (size_t)(batch->count * columns) * sizeof *fit->targets);
     for (int i = 0; i < batch->count; i++) {
-        int label = batch->label[i];
+        const int label = batch->label ? batch->label[i] : -1;
 
-        if (index)
-            fit->targets[i] = (float)label;
-        else
-            fit->targets[i * columns + label] = 1;
-        fit->weight[i] = fit->class_weight ? fit->class_weight[label] : 1;
+        fit->weight[i] = batch->weight ? batch->weight[i] : 1;
+        if (fit->class_weight && label >= 0) fit->weight[i] *= fit->class_weight[label];
     }
+    return tmb__truth_fill(&fit->truth, batch, fit->targets);
 }
 
 static int diverged(tmb__fit *fit, const tmb__step *step)
@@ -198,28 +167,33 @@ static int one_step(tmb__fit *fit, const tmb_batch *batch)
     tmb__step step = {.x = batch->x,
             .targets = fit->targets,
             .n = batch->count,
-            .weight = fit->class_weight ? fit->weight : NULL,
+            .weight = fit->weight,
             .seed = fit->training->opts.seed,
             .step = fit->step,
             .loss = fit->loss,
             .scores = fit->scores};
     double sum = 0;
 
-    fill_targets(fit, batch);
+    TMB_TRY(fill_targets(fit, batch));
     step.lr = (float)(fit->monitor.lr_scale *
             tmb__schedule_lr(&fit->training->opts, fit->step, fit->total, fit->per_epoch));
     TMB_TRY(tmb__exec_step(fit->exec, &step));
     for (int i = 0; i < batch->count; i++) {
         sum += fit->loss[i];
-        fit->right +=
-                tmb__metric_answer(fit->scores + i * fit->outputs, fit->outputs) == batch->label[i];
+        fit->right += tmb__truth_right(&fit->truth, fit->scores + i * fit->outputs,
+                fit->targets + i * fit->truth.columns, batch->label ? batch->label[i] : -1);
     }
     if (!isfinite(sum) || !isfinite(step.norm)) return diverged(fit, &step);
-    fit->loss_sum += sum + step.penalty * batch->count;
+    fit->loss_sum += (fit->truth.attr.sum ? sum * batch->count : sum) + step.penalty * batch->count;
     fit->seen += batch->count;
     fit->step++;
     fit->batch++;
     return 0;
+}
+
+static double accuracy_of(const tmb__fit *fit)
+{
+    return (double)fit->right / (double)TMB_MAX(tmb__truth_judged(&fit->truth, fit->seen), 1);
 }
 
 static int report_step(tmb__fit *fit, bool validating, int64_t done)
@@ -231,7 +205,7 @@ static int report_step(tmb__fit *fit, bool validating, int64_t done)
             .step = validating ? done : fit->batch,
             .steps = validating ? fit->validation->n : fit->per_epoch,
             .loss = fit->loss_sum / (double)TMB_MAX(fit->seen, 1),
-            .accuracy = (double)fit->right / (double)TMB_MAX(fit->seen, 1),
+            .accuracy = accuracy_of(fit),
             .images_per_second = rate,
             .eta = rate > 0 ? (double)(fit->train->n - fit->seen) / rate : 0,
             .validating = validating};
@@ -284,7 +258,7 @@ static int validate(tmb__fit *fit, tmb_epoch *epoch)
             &fit->scorer, fit->model, fit->validation, &pass, NULL, on_validated, fit));
     epoch->validated = true;
     epoch->val_loss = pass.loss;
-    epoch->val_accuracy = tmb_share_of(pass.right, pass.n);
+    epoch->val_accuracy = tmb_share_of(pass.right, pass.judged);
     return 0;
 }
 
@@ -297,7 +271,7 @@ static tmb_epoch epoch_figures(const tmb__fit *fit)
     return (tmb_epoch){.number = fit->epoch + 1,
             .epochs = fit->epochs,
             .loss = fit->loss_sum / seen,
-            .accuracy = (double)fit->right / seen,
+            .accuracy = accuracy_of(fit),
             .lr = lr * fit->monitor.lr_scale,
             .data_wait = fit->waited,
             .images_per_second =
@@ -399,6 +373,9 @@ static int keep_frozen(tmb_model *model, tmb_images *train, tmb__source source[2
                 "fit: kept_views is %d and kept_bytes %lld, 0 or more expected", opts->kept_views,
                 (long long)opts->kept_bytes);
     if (opts->kept_views == 0) return 0;
+    if (tmb__source_mode(&source[0]) > TMB_CLASS_BINARY || source[0].photos->weight_column)
+        return tmb__fail(
+                TMB_EINVAL, "fit: kept_views needs class numbers and photos of one weight");
     if (cut <= 1) {
         tmb__fail(TMB_EINVAL, "fit: nothing can be kept, the net's first layers are trained");
         tmb__hint("freeze them, or leave kept_views out");

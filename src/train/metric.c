@@ -1,6 +1,4 @@
-/* metric.c - accuracy with its interval, loss from scores, calibration
- *
- * Losses follow keras.md 4.1 for probabilities: clipped to [1e-7, 1 - 1e-7] in single precision. */
+/* metric.c - accuracy with its interval, answers from scores, calibration, penalties */
 #include "train/train.h"
 
 #include <math.h>
@@ -45,58 +43,6 @@ void tmb__metric_probabilities(float *probabilities, const float *scores, int ou
     }
     for (int i = 0; i < outputs; i++)
         probabilities[i] = scores[i];
-}
-
-static double clipped(float p)
-{
-    const float eps = 1e-7f;
-
-    return p < eps ? eps : p > 1 - eps ? 1 - eps : p; /* NaN stays NaN */
-}
-
-static double binary_loss(float smoothing, const float *scores, int outputs, int label)
-{
-    double sum = 0;
-
-    for (int i = 0; i < outputs; i++) {
-        double truth = outputs == 1 ? label : label == i;
-        double y = truth * (1 - smoothing) + 0.5 * smoothing, p = clipped(scores[i]);
-
-        sum -= y * log(p) + (1 - y) * log(1 - p);
-    }
-    return sum / outputs;
-}
-
-/* The sparse loss clips first and takes shares after: it goes through log-softmax of log p. */
-static double sparse_loss(float smoothing, const float *scores, int outputs, int label)
-{
-    double total = 0, sum = 0;
-
-    for (int i = 0; i < outputs; i++)
-        total += clipped(scores[i]);
-    for (int i = 0; i < outputs; i++) {
-        double y = (label == i) * (1.0 - smoothing) + smoothing / (double)outputs;
-
-        sum -= y * log(clipped(scores[i]) / total);
-    }
-    return sum;
-}
-
-double tmb__metric_loss(tmb_loss loss, float smoothing, const float *scores, int outputs, int label)
-{
-    double total = 0, sum = 0;
-
-    if (loss == TMB_BINARY_CROSSENTROPY) return binary_loss(smoothing, scores, outputs, label);
-    if (loss == TMB_SPARSE_CATEGORICAL_CROSSENTROPY)
-        return sparse_loss(smoothing, scores, outputs, label);
-    for (int i = 0; i < outputs; i++)
-        total += scores[i];
-    for (int i = 0; i < outputs; i++) {
-        double y = (label == i) * (1.0 - smoothing) + smoothing / (double)outputs;
-
-        sum -= y * log(clipped((float)(scores[i] / total)));
-    }
-    return sum;
 }
 
 double tmb__metric_calibration(

@@ -41,6 +41,16 @@ static void add_compile(tmb__strbuf *sb, const tmb_compile_opts *o)
     add_float(sb, "weight_decay", o->weight_decay);
     add_float(sb, "clip_norm", o->clip_norm);
     add_float(sb, "label_smoothing", o->label_smoothing);
+    add_float(sb, "gamma", o->gamma);
+    add_float(sb, "alpha", o->alpha);
+    add_int(sb, "class_balancing", o->class_balancing);
+    add_float(sb, "delta", o->delta);
+    add_int(sb, "loss_sum", o->loss_sum);
+    add_int(sb, "clip_loss", o->clip_loss);
+    add_int(sb, "centered", o->centered);
+    add_float(sb, "accumulator", o->accumulator);
+    add_float(sb, "clip_norm_each", o->clip_norm_each);
+    add_float(sb, "clip_value", o->clip_value);
     add_int(sb, "schedule", o->schedule);
     add_float(sb, "warmup", o->warmup);
     add_float(sb, "floor", o->floor);
@@ -142,6 +152,7 @@ int tmb__resume_text(const tmb__fit *fit, tmb__strbuf *sb)
     add_int(sb, "kept_views", fit->train->cut ? fit->opts->kept_views : 0);
     if (photos) {
         add_int(sb, "shuffle", photos->shuffle);
+        add_int(sb, "class_mode", photos->class_mode);
         add_int(sb, "shuffle_once", photos->shuffle_once);
         if (photos->rng) add_int(sb, "rng", photos->rng);
         tmb__strbuf_add(sb, "photos_seed=%llu ", (unsigned long long)photos->seed);

@@ -27,7 +27,8 @@ int tmb__scorer_above(
     if (status == 0) status = tmb__exec_push(out->exec, model);
     if (status == 0) {
         out->row = tmb__calloc((size_t)batch * (size_t)out->outputs, sizeof *out->row);
-        if (!out->row) status = TMB_ENOMEM;
+        out->targets = tmb__calloc((size_t)batch * (size_t)out->outputs, sizeof *out->targets);
+        if (!out->row || !out->targets) status = TMB_ENOMEM;
     }
     if (status == 0 && out->flip_views) {
         out->mirror = tmb__calloc((size_t)batch * (size_t)out->inputs, sizeof *out->mirror);
@@ -44,6 +45,7 @@ void tmb__scorer_free(tmb__scorer *scorer)
     tmb__free(scorer->mirror);
     tmb__free(scorer->second);
     tmb__free(scorer->row);
+    tmb__free(scorer->targets);
     *scorer = (tmb__scorer){0};
 }
 
@@ -86,32 +88,45 @@ int tmb__scorer_run(tmb__scorer *scorer, const float *x, int n, float *scores)
     return 0;
 }
 
+/* A batch's part of the figures; the scores stand in scorer->row. */
+static int add_batch(tmb__scorer *scorer, const tmb__truth *truth, const tmb_batch *batch,
+        tmb__pass *out, float *scores)
+{
+    const int outputs = scorer->outputs;
+    double loss = 0;
+
+    TMB_TRY(tmb__truth_fill(truth, batch, scorer->targets));
+    for (int i = 0; i < batch->count; i++) {
+        const float *s = scorer->row + (int64_t)i * outputs;
+        const float *target = scorer->targets + (int64_t)i * truth->columns;
+        const double weight = batch->weight ? (double)batch->weight[i] : 1;
+
+        loss += weight * tmb__truth_loss(truth, s, target);
+        out->right += tmb__truth_right(truth, s, target, batch->label ? batch->label[i] : -1);
+        for (int k = 0; scores && k < outputs; k++)
+            scores[batch->index[i] * outputs + k] = s[k];
+    }
+    out->loss += truth->attr.sum ? loss * batch->count : loss;
+    out->n += batch->count;
+    return 0;
+}
+
 int tmb__scorer_pass(tmb__scorer *scorer, tmb_model *model, const tmb__source *source,
         tmb__pass *out, float *scores, int (*on_batch)(void *user, int64_t done), void *user)
 {
-    float smoothing;
-    tmb_loss loss = tmb__training_loss(model, &smoothing);
-    int outputs = scorer->outputs, more;
-    float *row = scorer->row;
+    const tmb__truth truth = tmb__truth_of(model, source);
     tmb_batch batch;
-    int status;
+    int status, more;
 
     *out = (tmb__pass){0};
     TMB_ASSERT(source->batch <= scorer->batch);
     status = source->epoch(source->data, -1, 0);
     while (status == 0 && (more = source->next(source->data, &batch)) != 0) {
-        status = more < 0 ? more : tmb__scorer_run(scorer, batch.x, batch.count, row);
-        for (int i = 0; status == 0 && i < batch.count; i++) {
-            const float *s = row + (int64_t)i * outputs;
-
-            out->loss += tmb__metric_loss(loss, smoothing, s, outputs, batch.label[i]);
-            out->right += tmb__metric_answer(s, outputs) == batch.label[i];
-            for (int k = 0; scores && k < outputs; k++)
-                scores[batch.index[i] * outputs + k] = s[k];
-        }
-        if (status == 0) out->n += batch.count;
+        status = more < 0 ? more : tmb__scorer_run(scorer, batch.x, batch.count, scorer->row);
+        if (status == 0) status = add_batch(scorer, &truth, &batch, out, scores);
         if (status == 0 && on_batch && on_batch(user, out->n)) status = TMB_ESTOPPED;
     }
+    out->judged = tmb__truth_judged(&truth, out->n);
     if (out->n > 0) out->loss = out->loss / (double)out->n + tmb__metric_penalty(model);
     return status;
 }

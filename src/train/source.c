@@ -42,6 +42,16 @@ tmb__source tmb__source_photos(tmb_images *images)
             .class_name = class_name};
 }
 
+tmb_class_mode tmb__source_mode(const tmb__source *source)
+{
+    return source->photos ? source->photos->class_mode : TMB_CLASS_SPARSE;
+}
+
+bool tmb__source_has_classes(const tmb__source *source)
+{
+    return tmb__source_mode(source) < TMB_CLASS_INPUT;
+}
+
 static int check_classes(const tmb_model *model, const tmb__source *source)
 {
     const int outputs = tmb_model_outputs(model), wanted = outputs == 1 ? 2 : outputs;
@@ -69,5 +79,7 @@ int tmb__source_check(const tmb__source *source, const tmb_model *model)
     if (!tmb__shape_equal(shape, &source->shape))
         return tmb__fail(TMB_EINVAL, "the net takes %s, the %s come as %s", tmb__shape_text(shape),
                 source->what, tmb__shape_text(&source->shape));
-    return check_classes(model, source);
+    if (tmb__source_mode(source) == TMB_CLASS_NONE)
+        return tmb__fail(TMB_EDATA, "the data set was opened without labels (TMB_CLASS_NONE)");
+    return tmb__source_has_classes(source) ? check_classes(model, source) : 0;
 }

@@ -15,9 +15,8 @@ typedef struct tmb__training {
     bool log_failed; /* in this fit: a history file could not be written, and that was told */
 } tmb__training;
 tmb__training *tmb__training_of(const tmb_model *model); /* NULL: not compiled */
+tmb__train_spec tmb__training_spec(const tmb__training *training);
 int tmb__training_add_epoch(tmb__training *training, const tmb_epoch *epoch);
-/* The loss the net was compiled with; by its number of outputs if it was not. */
-tmb_loss tmb__training_loss(const tmb_model *model, float *smoothing);
 
 /* The learning rate of optimizer step `step` (from 0) of `total`, `per_epoch` of them an epoch. */
 double tmb__schedule_lr(
@@ -29,9 +28,6 @@ double tmb__schedule_lr(
 int tmb__metric_answer(const float *scores, int outputs);
 /* (classes) probabilities from (outputs) scores; one score makes two classes. */
 void tmb__metric_probabilities(float *probabilities, const float *scores, int outputs);
-/* The loss of one sample from its scores, as Keras computes it from probabilities (keras.md 4.1). */
-double tmb__metric_loss(
-        tmb_loss loss, float smoothing, const float *scores, int outputs, int label);
 /* Expected calibration error: 15 equal bins of confidence, mean |accuracy - confidence| by weight. */
 double tmb__metric_calibration(
         const float *probabilities, const int32_t *labels, int64_t n, int classes);
@@ -58,6 +54,8 @@ typedef struct tmb__source {
     tmb_layer cut; /* samples are this layer's values; 0: the net's input */
 } tmb__source;
 tmb__source tmb__source_photos(tmb_images *images); /* which it borrows */
+tmb_class_mode tmb__source_mode(const tmb__source *source);
+bool tmb__source_has_classes(const tmb__source *source);
 /* Turn a source of photos into one of what the net makes of them up to `cut`; `opts` says how much is
  * kept. NULL, and the source as it was, if not even one view may be. */
 typedef struct tmb__kept tmb__kept;
@@ -69,6 +67,31 @@ int tmb__source_check(const tmb__source *source, const tmb_model *model);
 /* Features that are whole: sizes, finite numbers, labels within the classes. */
 int tmb__features_check(const tmb_features *features);
 
+/* ---- what a batch tells a net to answer (truth.c) ---- */
+
+/* How an answer is right: the label's number; the largest of y; each of y for itself; never. */
+typedef enum tmb__judge {
+    TMB__JUDGE_LABEL,
+    TMB__JUDGE_LARGEST,
+    TMB__JUDGE_EACH,
+    TMB__JUDGE_NONE
+} tmb__judge;
+
+typedef struct tmb__truth {
+    tmb_attr attr;        /* the loss the net was compiled with, or the usual, from probabilities */
+    int outputs, columns; /* of the net; numbers of a target */
+    tmb__judge judge;
+} tmb__truth;
+tmb__truth tmb__truth_of(const tmb_model *model, const tmb__source *source);
+/* (count, columns) targets of a batch. TMB_EDATA: the data's numbers are not as many. */
+int tmb__truth_fill(const tmb__truth *truth, const tmb_batch *batch, float *targets);
+/* Of one sample: its loss as Keras computes it from probabilities (keras.md 4.1), without weight; and
+ * how many of its answers are right. */
+double tmb__truth_loss(const tmb__truth *truth, const float *scores, const float *target);
+int tmb__truth_right(const tmb__truth *truth, const float *scores, const float *target, int label);
+/* How many answers of n samples can be right. */
+int64_t tmb__truth_judged(const tmb__truth *truth, int64_t n);
+
 /* ---- scoring photos (score.c): a net for inference and the views of each photo ---- */
 
 typedef struct tmb__scorer {
@@ -77,7 +100,7 @@ typedef struct tmb__scorer {
     int64_t inputs;              /* floats of one sample */
     bool flip_views;
     float *mirror, *second; /* (batch, h, w, c), (batch, outputs): only with flip_views */
-    float *row;             /* (batch, outputs): a batch's scores while a data set passes */
+    float *row, *targets;   /* (batch, outputs): a batch's, while a data set passes */
 } tmb__scorer;
 int tmb__scorer_new(tmb__scorer *out, const tmb_model *model, tmb_device *device, int batch);
 /* Of the net above `cut`, from what it kept: no views. */
@@ -91,7 +114,7 @@ int tmb__scorer_run(tmb__scorer *scorer, const float *x, int n, float *scores);
  * TMB_ESTOPPED, with no message, if on_batch says 1. */
 typedef struct tmb__pass {
     double loss;
-    int64_t n, right;
+    int64_t n, right, judged;
 } tmb__pass;
 int tmb__scorer_pass(tmb__scorer *scorer, tmb_model *model, const tmb__source *source,
         tmb__pass *out, float *scores, int (*on_batch)(void *user, int64_t done), void *user);
@@ -118,6 +141,7 @@ typedef struct tmb__fit {
     const tmb_fit_opts *opts;
     tmb__exec *exec;
     tmb__scorer scorer; /* for validation */
+    tmb__truth truth;
     int outputs;
     int epochs;
     float *targets, *weight, *loss, *scores; /* one batch */
