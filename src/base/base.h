@@ -221,6 +221,13 @@ size_t tmb__file_head(const char *path, uint8_t *head, size_t n);
 int tmb__file_replace(const char *path, const tmb__bytes *parts, int n_parts);
 /* The finished file `from` takes the place of `to` in the same folder, as safely. */
 int tmb__file_move(const char *from, const char *to);
+/* The same in pieces, for what does not fit in memory: `total` bytes (0: not known) are reserved at the
+ * start. `end` puts the file in place if status is 0 and else leaves the old one; it frees the writer
+ * and returns status, or its own. */
+typedef struct tmb__writer tmb__writer;
+int tmb__writer_new(tmb__writer **out, const char *path, size_t total);
+int tmb__writer_add(tmb__writer *writer, const void *data, size_t n);
+int tmb__writer_end(tmb__writer *writer, int status);
 /* 1 file, 2 folder, 3 anything else, 0 nothing there, and errno says why. */
 int tmb__file_exists(const char *path);
 int tmb__folder_make(const char *path);   /* with parents; an existing folder is fine */

@@ -143,7 +143,7 @@ size_t tmb__file_head(const char *path, uint8_t *head, size_t n)
 /* ---- replacing ---- */
 
 /* A file about to take the place of `path`. */
-typedef struct replacement {
+typedef struct tmb__writer {
     const char *path;
     char *folder, *temp; /* owned */
     int fd, folder_fd;
@@ -203,13 +203,10 @@ static int make_temp(replacement *r)
 }
 
 /* Ask for the space first, so that a full disk is known before the work. Not every file system can. */
-static int reserve(int fd, const tmb__bytes *parts, int n_parts)
+static int reserve(int fd, size_t total)
 {
-    size_t total = 0;
     int error;
 
-    for (int i = 0; i < n_parts; i++)
-        total += parts[i].size;
     if (total == 0) return 0;
     if (refused()) return errno;
     do {
@@ -233,14 +230,32 @@ static int write_full(int fd, const uint8_t *data, size_t n)
     return 0;
 }
 
-static int write_temp(replacement *r, const tmb__bytes *parts, int n_parts)
+static int begin(replacement *r, size_t total)
 {
-    int error = reserve(r->fd, parts, n_parts);
+    int error;
 
-    for (int i = 0; i < n_parts && !error; i++)
-        error = write_full(r->fd, parts[i].data, parts[i].size);
-    if (!error && r->mode && (refused() || fchmod(r->fd, r->mode) != 0)) error = errno;
-    if (error) return fail_path(TMB_EOUTPUT, error, "write", r->path);
+    TMB_TRY(check_target(r));
+    r->folder = folder_of(r->path);
+    if (!r->folder) return TMB_ENOMEM;
+    TMB_TRY(make_temp(r));
+    error = reserve(r->fd, total);
+    return error ? fail_path(TMB_EOUTPUT, error, "write", r->path) : 0;
+}
+
+static int add(replacement *r, const void *data, size_t n)
+{
+    const int error = write_full(r->fd, data, n);
+
+    return error ? fail_path(TMB_EOUTPUT, error, "write", r->path) : 0;
+}
+
+static int close_temp(replacement *r)
+{
+    int error;
+
+    if (r->mode && (refused() || fchmod(r->fd, r->mode) != 0)) {
+        return fail_path(TMB_EOUTPUT, errno, "write", r->path);
+    }
     if (refused() || fsync(r->fd) != 0) return fail_path(TMB_EOUTPUT, errno, "sync", r->path);
     error = close(r->fd) != 0 || refused() ? errno : 0;
     r->fd = -1;
@@ -263,22 +278,57 @@ static int put_in_place(replacement *r)
     return 0;
 }
 
+/* What was written takes its place if `status` is 0, and goes away if not. */
+static int finish(replacement *r, int status)
+{
+    if (status == 0) status = close_temp(r);
+    if (status == 0) status = put_in_place(r);
+    if (r->fd >= 0) close(r->fd);
+    if (r->folder_fd >= 0) close(r->folder_fd);
+    if (r->made) unlink(r->temp);
+    tmb__free(r->temp);
+    tmb__free(r->folder);
+    return status;
+}
+
 int tmb__file_replace(const char *path, const tmb__bytes *parts, int n_parts)
 {
     replacement r = {.path = path, .fd = -1, .folder_fd = -1};
-    int status = check_target(&r);
+    size_t total = 0;
+    int status;
 
-    if (status < 0) return status;
-    r.folder = folder_of(path);
-    status = r.folder ? make_temp(&r) : TMB_ENOMEM;
-    if (status == 0) status = write_temp(&r, parts, n_parts);
-    if (status == 0) status = put_in_place(&r);
+    for (int i = 0; i < n_parts; i++)
+        total += parts[i].size;
+    status = begin(&r, total);
+    for (int i = 0; i < n_parts && status == 0; i++)
+        status = add(&r, parts[i].data, parts[i].size);
+    return finish(&r, status);
+}
 
-    if (r.fd >= 0) close(r.fd);
-    if (r.folder_fd >= 0) close(r.folder_fd);
-    if (r.made) unlink(r.temp);
-    tmb__free(r.temp);
-    tmb__free(r.folder);
+int tmb__writer_new(tmb__writer **out, const char *path, size_t total)
+{
+    replacement *r = tmb__calloc(1, sizeof *r);
+    int status;
+
+    *out = NULL;
+    if (!r) return TMB_ENOMEM;
+    *r = (replacement){.path = tmb__strdup(path), .fd = -1, .folder_fd = -1};
+    status = r->path ? begin(r, total) : TMB_ENOMEM;
+    if (status < 0) return tmb__writer_end(r, status);
+    *out = r;
+    return 0;
+}
+
+int tmb__writer_add(tmb__writer *writer, const void *data, size_t n)
+{
+    return add(writer, data, n);
+}
+
+int tmb__writer_end(tmb__writer *writer, int status)
+{
+    status = finish(writer, status);
+    tmb__free((char *)(uintptr_t)writer->path);
+    tmb__free(writer);
     return status;
 }
 
