@@ -20,9 +20,21 @@ typedef struct tmb_features {
     int classes;
     const char *const *class_names; /* (classes), NULL: not known */
     const char *const *keys;        /* (n), NULL: not known */
-    void *memory; /* what a call that gives features took for all of it, else NULL */
+    const char *backbone;           /* the network they come from, NULL: not known */
+    const char
+            *fingerprint; /* of its weights and of how photos reached it: features with another one
+                                are not comparable; NULL: not known */
+    void *memory;         /* what a call that gives features took for all of it, else NULL */
     uint64_t reserved[4];
 } tmb_features;
+
+/* Write `path`, a .npy of float32 that NumPy reads, and beside it what is known of the rows, with the
+ * ending .json in place of .npy (docs/formats.md). */
+TMB_API int tmb_features_save(const tmb_features *features, const char *path);
+/* Read both; free with tmb_features_free. With `like` they must be of its kind: shape, views, classes,
+ * backbone and fingerprint, where it knows them; TMB_EDATA says what differs. */
+TMB_API int tmb_features_open(tmb_features *out, const char *path, const tmb_features *like);
+TMB_API void tmb_features_free(tmb_features *features);
 
 #ifdef __cplusplus
 }

@@ -85,6 +85,15 @@ typedef struct tmb__minimum {
 } tmb__minimum;
 int tmb__minimise(tmb__minimum *m, double *x);
 
+/* ---- features in files (features_file.c) ---- */
+
+/* Rows written as they are computed, in order. `known` says everything but x when the writing begins and
+ * is borrowed to the end, and n rows must have come by then; `end` is as tmb__writer_end. */
+typedef struct tmb__features_writer tmb__features_writer;
+int tmb__features_begin(tmb__features_writer **out, const tmb_features *known, const char *path);
+int tmb__features_add(tmb__features_writer *writer, const float *x, int64_t rows);
+int tmb__features_end(tmb__features_writer *writer, int status);
+
 /* ---- trust (calibrate.c, unknown.c) ---- */
 
 /* The temperature that fits scores (n, k) to labels best. */
