@@ -62,6 +62,19 @@ typedef struct tmb_load_report {
 TMB_API int tmb_model_load_weights_as(
         tmb_model *model, const char *path, const tmb_load_opts *opts, tmb_load_report *report);
 
+typedef struct tmb_export_opts {
+    bool whole;     /* .h5: the whole model, as model.save("x.h5"); 0: weights alone */
+    bool rescaling; /* .keras and whole .h5: begin with a Rescaling layer that does the preprocessing's
+                            scale and offset, so that pixels 0 .. 255 go in */
+    int64_t shard_bytes; /* .weights.json: most bytes of weights in one part; 0: 5 GiB */
+    uint64_t reserved[4];
+} tmb_export_opts;
+/* Write the model for others; the ending picks the format: .keras, .h5 (legacy), .weights.h5 (Keras 3),
+ * .weights.json with its parts beside it, .npz, .safetensors. What a .keras or a whole .h5 holds is fed
+ * with what this net is fed with, and keeps class names and preprocessing for tmb_model_open.
+ * TMB_EINVAL for an option that means nothing for this ending; `opts` may be NULL. */
+TMB_API int tmb_model_export(const tmb_model *model, const char *path, const tmb_export_opts *opts);
+
 /* One tensor of a file, for looking at. */
 typedef struct tmb_tensor_info {
     const char *name, *dtype; /* "conv2d/conv2d/kernel:0", "float32"; valid during the call */

@@ -93,6 +93,13 @@ typedef struct tmb__zip_want {
 int tmb__zip_members(tmb__zip_want *wants, int n, const char *path);
 int tmb__zip_member(tmb__bytes *out, const char *path, const char *member);
 
+/* An archive of stored members, in their order (zip_write.c). */
+typedef struct tmb__zip_entry {
+    const char *name;
+    tmb__bytes bytes; /* borrowed */
+} tmb__zip_entry;
+int tmb__zip_write(const char *path, const tmb__zip_entry *entries, int64_t n);
+
 /* ---- HDF5 (h5_read.c, h5_stream.c): read by the program thimble-h5 ---- */
 
 /* Strings, or one number, that a group or a dataset has; a list that Keras split is whole again. */
@@ -130,15 +137,42 @@ typedef struct tmb__h5_source {
 /* Tensors of more than `most` bytes are refused before memory is taken for them. */
 int tmb__h5_stream(tmb__h5_file *out, tmb__h5_source *source, uint64_t most, const char *what);
 
-/* ---- Keras' legacy .h5 (h5_write.c) ---- */
+/* ---- HDF5 (h5_write.c): written by a module ---- */
 
-/* One layer's group: weight names as Keras spells them ("conv2d/kernel:0") and their values. */
+/* What a file is to hold, in the order in which it is made; groups on the way to a tensor are made too. */
+typedef struct tmb__h5_item {
+    char *place;              /* path of a group or a dataset; "": the root */
+    const char *name;         /* of an attribute there, static text; NULL: the place itself */
+    const char *const *names; /* a list of n texts, borrowed */
+    int64_t n;                /* -1: the one text `owned` */
+    tmb__array array; /* float32 or int64, rank 0 a single number, borrowed; data NULL: a group */
+    void *owned;
+} tmb__h5_item;
+typedef struct tmb__h5_list {
+    tmb__h5_item *items;
+    int64_t n, cap;
+} tmb__h5_list;
+int tmb__h5_add_group(tmb__h5_list *list, const char *place);
+int tmb__h5_add_tensor(tmb__h5_list *list, const char *place, const tmb__array *array);
+int tmb__h5_add_text(tmb__h5_list *list, const char *place, const char *name, const char *text);
+int tmb__h5_add_names(tmb__h5_list *list, const char *place, const char *name,
+        const char *const *names, int64_t n);
+void tmb__h5_list_free(tmb__h5_list *list);
+/* The whole file in memory, for `path`; and as that file. */
+int tmb__h5_image(tmb__bytes *out, const tmb__h5_list *list, const char *path);
+int tmb__h5_write(const char *path, const tmb__h5_list *list);
+
+/* Keras' legacy layout. One layer's group: weight names as Keras spells them ("conv2d/kernel:0") and their
+ * values. */
 typedef struct tmb__h5_layer {
     const char *name;
     const char *const *weight_names;
     const tmb__array *weights;
     int n_weights;
 } tmb__h5_layer;
+/* The layers with all they need to be read, below `base`, "" or a group there is. */
+int tmb__h5_add_layers(
+        tmb__h5_list *list, const char *base, const tmb__h5_layer *layers, int n_layers);
 int tmb__h5_write_weights(const char *path, const tmb__h5_layer *layers, int n_layers);
 
 #endif

@@ -1,13 +1,11 @@
-/* h5_module.c - Keras' legacy weights file, made in memory by libhdf5 (a module of its own)
+/* h5_module.c - an HDF5 file, made in memory by libhdf5 (a module of its own)
  *
- *     /                       attributes layer_names, backend, keras_version
- *     /conv2d                 attribute weight_names; one group for each layer, without weights too
- *     /conv2d/conv2d/kernel:0 float32, as Keras lays it out
- *
- * This is what Keras 1.2 to 3 read (keras/src/legacy/saving/legacy_h5_format.py), in HDF5's oldest form:
- * superblock 0, names as fixed-length strings padded with NUL. Lists of names above 64512 bytes are
- * split into attributes name0, name1, ... The core driver keeps the file in memory: writing it to disk,
- * whole or not at all, is the library's work. libhdf5 is not thread-safe, so a lock guards it. */
+ * Groups, attributes of text and lists of names, tensors, as Keras' files have them, in HDF5's oldest form:
+ * superblock 0, texts as fixed-length strings padded with NUL. What does not fit into an object's header,
+ * 64512 bytes, goes the ways that Keras goes (keras/src/legacy/saving/legacy_h5_format.py): lists of names
+ * are split into attributes name0, name1, ...; a text becomes a string of any length, which lies
+ * elsewhere. The core driver keeps the file in memory: writing it to disk, whole or not at all, is the
+ * library's work. libhdf5 is not thread-safe, so a lock guards it. */
 #include "format/h5_module.h"
 
 #include <hdf5.h>
@@ -51,6 +49,33 @@ static int write_strings(hid_t place, const char *name, const char *values, int6
     return status;
 }
 
+/* A text that is too long for the header of an object. */
+static int write_long(hid_t place, const char *name, const char *text)
+{
+    const hid_t space = H5Screate(H5S_SCALAR), type = H5Tcopy(H5T_C_S1);
+    hid_t attribute = -1;
+    int status = -1;
+
+    if (H5Tset_size(type, H5T_VARIABLE) >= 0) {
+        attribute = H5Acreate2(place, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    }
+    if (attribute >= 0 && H5Awrite(attribute, type, &text) >= 0) status = 0;
+    if (attribute >= 0) H5Aclose(attribute);
+    H5Tclose(type);
+    H5Sclose(space);
+    return status;
+}
+
+static int write_text(const writer *w, hid_t place, const char *name, const char *text)
+{
+    const size_t size = strlen(text);
+    const int status = size > ATTRIBUTE_LIMIT
+            ? write_long(place, name, text)
+            : write_strings(place, name, text, -1, TMB_MAX(size, 1));
+
+    return status < 0 ? fail(w, "attribute", name) : 0;
+}
+
 /* An empty list of names: NumPy makes a float64 array of it. */
 static int write_none(hid_t place, const char *name)
 {
@@ -83,7 +108,7 @@ static int write_chunks(
 }
 
 static int write_names(
-        const writer *w, hid_t place, const char *name, const char *const *names, int n)
+        const writer *w, hid_t place, const char *name, const char *const *names, int64_t n)
 {
     size_t size = 1;
     int64_t n_chunks = 1;
@@ -91,69 +116,77 @@ static int write_names(
     int status;
 
     if (n == 0) return write_none(place, name) < 0 ? fail(w, "attribute", name) : 0;
-    for (int i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++)
         size = TMB_MAX(size, strlen(names[i]));
     if (size > ATTRIBUTE_LIMIT) return fail(w, "attribute", name);
     while ((size_t)((n + n_chunks - 1) / n_chunks) * size > ATTRIBUTE_LIMIT)
         n_chunks++;
     values = w->host->alloc((size_t)n, size);
     if (!values) return TMB_ENOMEM;
-    for (int i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++)
         memcpy(values + (size_t)i * size, names[i], strlen(names[i]));
     status = write_chunks(place, name, values, n, size, n_chunks);
     w->host->free(values);
     return status < 0 ? fail(w, "attribute", name) : 0;
 }
 
-static int write_weight(const writer *w, hid_t group, const char *name, const tmb__array *array)
+static int write_tensor(const writer *w, const char *place, const tmb__array *array)
 {
+    const bool whole = array->dtype == TMB__I64;
+    const hid_t type = whole ? H5T_STD_I64LE : H5T_IEEE_F32LE;
+    const hid_t memory = whole ? H5T_NATIVE_INT64 : H5T_NATIVE_FLOAT;
     hsize_t dims[TMB__MAX_RANK] = {0};
     hid_t space, data;
     int status = -1;
 
     for (int d = 0; d < array->shape.rank; d++)
         dims[d] = (hsize_t)array->shape.dim[d];
-    space = H5Screate_simple(array->shape.rank, dims, NULL);
-    data = H5Dcreate2(group, name, H5T_IEEE_F32LE, space, w->links, w->data, H5P_DEFAULT);
-    if (data >= 0 &&
-            H5Dwrite(data, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, array->data) >= 0) {
+    space = array->shape.rank ? H5Screate_simple(array->shape.rank, dims, NULL)
+                              : H5Screate(H5S_SCALAR);
+    data = H5Dcreate2(w->file, place, type, space, w->links, w->data, H5P_DEFAULT);
+    if (data >= 0 && H5Dwrite(data, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, array->data) >= 0) {
         status = 0;
     }
     if (data >= 0) H5Dclose(data);
     if (space >= 0) H5Sclose(space);
-    return status < 0 ? fail(w, "dataset", name) : 0;
+    return status < 0 ? fail(w, "dataset", place) : 0;
 }
 
-static int write_layer(const writer *w, const tmb__h5_layer *layer)
+static int write_group(const writer *w, const char *place)
 {
-    const hid_t group = H5Gcreate2(w->file, layer->name, w->links, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t group = H5Gcreate2(w->file, place, w->links, H5P_DEFAULT, H5P_DEFAULT);
+
+    if (group < 0) return fail(w, "group", place);
+    H5Gclose(group);
+    return 0;
+}
+
+static int write_attribute(const writer *w, const tmb__h5_item *item)
+{
+    const hid_t place = H5Oopen(w->file, item->place[0] ? item->place : "/", H5P_DEFAULT);
     int status;
 
-    if (group < 0) return fail(w, "group", layer->name);
-    status = write_names(w, group, "weight_names", layer->weight_names, layer->n_weights);
-    for (int i = 0; i < layer->n_weights && status == 0; i++)
-        status = write_weight(w, group, layer->weight_names[i], &layer->weights[i]);
-    H5Gclose(group);
+    if (place < 0) return fail(w, "attribute", item->name);
+    status = item->n < 0 ? write_text(w, place, item->name, item->owned)
+                         : write_names(w, place, item->name, item->names, item->n);
+    H5Oclose(place);
     return status;
 }
 
-static int write_all(const writer *w, const tmb__h5_layer *layers, int n_layers)
+static int write_all(const writer *w, const tmb__h5_list *list)
 {
-    const char **names = w->host->alloc((size_t)n_layers, sizeof *names);
-    int status;
+    int status = 0;
 
-    if (!names) return TMB_ENOMEM;
-    for (int i = 0; i < n_layers; i++)
-        names[i] = layers[i].name;
-    status = write_names(w, w->file, "layer_names", names, n_layers);
-    w->host->free(names);
-    if (status == 0 &&
-            (write_strings(w->file, "backend", "tensorflow", -1, 10) < 0 ||
-                    write_strings(w->file, "keras_version", "2.15.0", -1, 6) < 0)) {
-        status = fail(w, "attribute", "backend");
+    for (int64_t i = 0; i < list->n && status == 0; i++) {
+        const tmb__h5_item *item = &list->items[i];
+
+        if (item->name)
+            status = write_attribute(w, item);
+        else if (item->array.data)
+            status = write_tensor(w, item->place, &item->array);
+        else
+            status = write_group(w, item->place);
     }
-    for (int i = 0; i < n_layers && status == 0; i++)
-        status = write_layer(w, &layers[i]);
     return status;
 }
 
@@ -196,8 +229,7 @@ static void close_file(writer *w)
     H5Pclose(w->access);
 }
 
-int tmb_h5_image(tmb__bytes *out, const tmb__h5_layer *layers, int n_layers,
-        const tmb__h5_host *host, char why[256])
+int tmb_h5_image(tmb__bytes *out, const tmb__h5_list *list, const tmb__h5_host *host, char why[256])
 {
     writer w = {.host = host, .why = why};
     H5E_auto2_t print;
@@ -210,7 +242,7 @@ int tmb_h5_image(tmb__bytes *out, const tmb__h5_layer *layers, int n_layers,
     H5Eget_auto2(H5E_DEFAULT, &print, &print_user);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     status = open_file(&w);
-    if (status == 0) status = write_all(&w, layers, n_layers);
+    if (status == 0) status = write_all(&w, list);
     if (status == 0) status = take_image(&w, out);
     close_file(&w);
     H5Eset_auto2(H5E_DEFAULT, print, print_user);

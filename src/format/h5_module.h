@@ -11,10 +11,10 @@ typedef struct tmb__h5_host {
 } tmb__h5_host;
 
 /* Make a whole .h5 file in memory. 0; TMB_ENOMEM; or TMB_EBUG with `why` in words. */
-typedef int (*tmb__h5_image_fn)(tmb__bytes *out, const tmb__h5_layer *layers, int n_layers,
-        const tmb__h5_host *host, char why[256]);
+typedef int (*tmb__h5_image_fn)(
+        tmb__bytes *out, const tmb__h5_list *list, const tmb__h5_host *host, char why[256]);
 
-TMB_API int tmb_h5_image(tmb__bytes *out, const tmb__h5_layer *layers, int n_layers,
-        const tmb__h5_host *host, char why[256]);
+TMB_API int tmb_h5_image(
+        tmb__bytes *out, const tmb__h5_list *list, const tmb__h5_host *host, char why[256]);
 
 #endif

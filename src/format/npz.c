@@ -3,7 +3,7 @@
  * A member is never extracted to the disk: its name is only a tensor's name. libzip compares the
  * central directory with the local headers (ZIP_CHECKCONS) and checks each CRC; what it leaves to its
  * caller is done here: methods, encryption, bombs (sizes against the bytes that are there), overlaps,
- * names that are there twice. Written archives are stored uncompressed and carry no times. */
+ * names that are there twice. */
 #include "format/format.h"
 
 #include <string.h>
@@ -16,8 +16,7 @@ enum { NAME_LIMIT = 1024, RATIO_LIMIT = 64 };
 /* Small members may be well compressed; above this the ratio counts. */
 #define FREE_BYTES ((uint64_t)64 << 20)
 
-/* An archive without members is its end record alone; libzip would not write that. */
-static const uint8_t empty[22] = {'P', 'K', 5, 6};
+enum { EMPTY_SIZE = 22 }; /* of an archive without members, its end record alone */
 
 /* An archive being read. */
 typedef struct reader {
@@ -160,10 +159,10 @@ int tmb__npz_parse(tmb__tensors *out, const uint8_t *bytes, size_t size, const c
 
     *out = (tmb__tensors){.owns = true};
     /* PITFALL: libzip takes an empty file for an empty archive. */
-    if (size < sizeof empty) {
+    if (size < (size_t)EMPTY_SIZE) {
         TMB_TRY(tmb__check_kind(&file, "a .npz (zip)", "a zip", what));
         return tmb__fail(TMB_EMODEL, "%s: not a sound .npz (zip): %zu bytes, expected at least %zu",
-                tmb__printable(what), size, sizeof empty);
+                tmb__printable(what), size, (size_t)EMPTY_SIZE);
     }
     zip_error_init(&error);
     source = zip_source_buffer_create(bytes, size, 0, &error);
@@ -193,95 +192,37 @@ int tmb__npz_read(tmb__tensors *out, const char *path)
 
 /* ---- writing ---- */
 
-/* One tensor as a stored member. The archive takes its source, which borrows our bytes until closed. */
-static int add_member(zip_t *zip, const tmb__named *item, tmb__strbuf *bytes)
+/* The bytes of one .npy. */
+static int npy_bytes(tmb__strbuf *bytes, const tmb__array *array)
 {
-    const size_t count = (size_t)tmb__shape_count(&item->array.shape);
-    tmb__strbuf name = {0};
-    zip_source_t *source = NULL;
-    zip_int64_t index = -1;
+    const size_t count = (size_t)tmb__shape_count(&array->shape);
 
-    TMB_TRY(tmb__npy_header(bytes, &item->array));
-    tmb__strbuf_bytes(bytes, item->array.data, count * tmb__dtype_size(item->array.dtype));
-    tmb__strbuf_add(&name, "%s.npy", item->name);
-    if (!bytes->failed && !name.failed) source = zip_source_buffer(zip, bytes->text, bytes->len, 0);
-    if (source) index = zip_file_add(zip, name.text, source, ZIP_FL_ENC_UTF_8);
-    if (source && index < 0) zip_source_free(source);
-    tmb__strbuf_free(&name);
-    if (bytes->failed || name.failed || !source) return tmb__fail(TMB_ENOMEM, "not enough memory");
-    if (index < 0 || zip_set_file_compression(zip, (zip_uint64_t)index, ZIP_CM_STORE, 0) != 0 ||
-            zip_file_set_dostime(zip, (zip_uint64_t)index, 0, 0x21, 0) != 0) {
-        return tmb__fail(TMB_EINVAL, "tensor \"%s\" does not fit into a zip: %s",
-                tmb__printable(item->name), zip_strerror(zip));
-    }
-    return 0;
-}
-
-/* Bytes that libzip has written to `source`. */
-static int take_bytes(zip_source_t *source, tmb__bytes *out)
-{
-    zip_stat_t st;
-
-    zip_stat_init(&st);
-    if (zip_source_stat(source, &st) != 0 || zip_source_open(source) != 0) {
-        return tmb__fail(TMB_ENOMEM, "the archive could not be read back from memory");
-    }
-    out->size = (size_t)st.size;
-    out->data = tmb__realloc(NULL, out->size, 1);
-    if (out->data && zip_source_read(source, out->data, out->size) != (zip_int64_t)out->size) {
-        tmb__free(out->data);
-        out->data = NULL;
-        tmb__fail(TMB_ENOMEM, "the archive could not be read back from memory");
-    }
-    zip_source_close(source);
-    return out->data ? 0 : TMB_ENOMEM;
-}
-
-/* The archive in memory; `contents` has a buffer for each tensor. */
-static int build(tmb__bytes *out, const tmb__tensors *list, tmb__strbuf *contents)
-{
-    zip_error_t error;
-    zip_source_t *source;
-    zip_t *zip = NULL;
-    int status = 0;
-
-    zip_error_init(&error);
-    source = zip_source_buffer_create(NULL, 0, 0, &error);
-    if (source) zip = zip_open_from_source(source, ZIP_TRUNCATE, &error);
-    if (!zip) {
-        if (source) zip_source_free(source);
-        zip_error_fini(&error);
-        return tmb__fail(TMB_ENOMEM, "not enough memory for an archive");
-    }
-    zip_source_keep(source);
-    for (int64_t i = 0; i < list->n && status == 0; i++)
-        status = add_member(zip, &list->items[i], &contents[i]);
-    if (status == 0 && zip_close(zip) != 0) {
-        status = tmb__fail(TMB_ENOMEM, "the archive could not be made: %s", zip_strerror(zip));
-    } else if (status == 0) {
-        zip = NULL;
-    }
-    if (zip) zip_discard(zip);
-    if (status == 0) status = take_bytes(source, out);
-    zip_source_free(source);
-    zip_error_fini(&error);
-    return status;
+    TMB_TRY(tmb__npy_header(bytes, array));
+    tmb__strbuf_bytes(bytes, array->data, count * tmb__dtype_size(array->dtype));
+    return bytes->failed ? tmb__fail(TMB_ENOMEM, "not enough memory") : 0;
 }
 
 int tmb__npz_write(const tmb__tensors *list, const char *path)
 {
     tmb__strbuf *contents = tmb__calloc((size_t)list->n, sizeof *contents);
-    tmb__bytes archive = {0};
-    int status;
+    tmb__strbuf *names = tmb__calloc((size_t)list->n, sizeof *names);
+    tmb__zip_entry *entries = tmb__calloc((size_t)list->n, sizeof *entries);
+    int status = contents && names && entries ? 0 : TMB_ENOMEM;
 
-    if (!contents) return TMB_ENOMEM;
-    status = list->n ? build(&archive, list, contents) : 0;
-    for (int64_t i = 0; i < list->n; i++)
+    for (int64_t i = 0; i < list->n && status == 0; i++) {
+        status = npy_bytes(&contents[i], &list->items[i].array);
+        tmb__strbuf_add(&names[i], "%s.npy", list->items[i].name);
+        if (names[i].failed) status = TMB_ENOMEM;
+        entries[i] =
+                (tmb__zip_entry){names[i].text, {(uint8_t *)contents[i].text, contents[i].len}};
+    }
+    if (status == 0) status = tmb__zip_write(path, entries, list->n);
+    for (int64_t i = 0; i < list->n && contents && names; i++) {
         tmb__strbuf_free(&contents[i]);
+        tmb__strbuf_free(&names[i]);
+    }
     tmb__free(contents);
-    if (status == 0 && list->n == 0)
-        archive = (tmb__bytes){(uint8_t *)(uintptr_t)empty, sizeof empty};
-    if (status == 0) status = tmb__file_replace(path, &archive, 1);
-    if (list->n) tmb__free(archive.data);
+    tmb__free(names);
+    tmb__free(entries);
     return status;
 }

@@ -174,8 +174,8 @@ void send_attributes(walk *w, hid_t object)
     } known[] = {{"layer_names", false, true}, {"weight_names", false, true},
             {"backend", false, false}, {"keras_version", false, false},
             {"model_config", false, false}, {"training_config", false, false},
-            {"name", false, false}, {"dtype", false, false}, {"nb_layers", true, false},
-            {"nb_params", true, false}};
+            {"thimble", false, false}, {"name", false, false}, {"dtype", false, false},
+            {"nb_layers", true, false}, {"nb_params", true, false}};
     H5O_info_t info;
 
     if (H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS) < 0) {

@@ -202,16 +202,24 @@ static void field_text(tmb__strbuf *sb, const struct field *field, const tmb__la
     }
 }
 
+void tmb__layer_options(tmb__strbuf *sb, const tmb__layer *layer, const char *const *without)
+{
+    for (size_t i = 0; i < TMB_COUNT(fields); i++) {
+        bool wanted = fields[i].kinds & (uint64_t)1 << layer->kind;
+
+        for (const char *const *w = without; w && *w; w++)
+            wanted = wanted && strcmp(*w, fields[i].key) != 0;
+        if (wanted) field_text(sb, &fields[i], &layer->config);
+    }
+}
+
 static int layer_text(tmb__strbuf *sb, const tmb_model *model, const tmb__layer *layer)
 {
     tmb__strbuf_add(
             sb, "{\"class_name\":\"%s\",\"config\":{\"name\":", tmb__layer_class(layer->kind));
     TMB_TRY(tmb__json_quote(sb, layer->name));
     tmb__strbuf_add(sb, ",\"trainable\":%s", layer->trainable ? "true" : "false");
-    for (size_t i = 0; i < TMB_COUNT(fields); i++) {
-        if (fields[i].kinds & (uint64_t)1 << layer->kind)
-            field_text(sb, &fields[i], &layer->config);
-    }
+    tmb__layer_options(sb, layer, NULL);
     tmb__strbuf_add(sb, "},\"inbound\":[");
     for (int i = 0; i < layer->n_from; i++) {
         if (i) tmb__strbuf_add(sb, ",");
@@ -230,6 +238,11 @@ int tmb__graph_text(tmb__strbuf *sb, const tmb_model *model)
     }
     tmb__strbuf_add(sb, "]}}");
     return sb->failed ? TMB_ENOMEM : 0;
+}
+
+const char *tmb__init_name(tmb_init init)
+{
+    return inits[init];
 }
 
 int tmb__graph_to_json(char **out, const tmb_model *model)

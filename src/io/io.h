@@ -54,6 +54,8 @@ int tmb__keras_shards(tmb__h5_file *out, const char *path);
 int tmb__keras_load(
         tmb_model *model, const char *path, const tmb_load_opts *opts, tmb_load_report *report);
 
+/* TMB_EDIVERGED if a weight is not finite: what no reader would take is not written. */
+int tmb__weights_finite(const tmb_model *model);
 /* The other way; the list borrows the model's arena. TMB_EDIVERGED if a weight is not finite. */
 int tmb__weights_to_tensors(tmb__tensors *list, const tmb_model *model, const char *prefix);
 

@@ -25,6 +25,9 @@ int tmb__refuse(int status, const char *what);
 /* A net; `most` bounds its weights, which stay 0: the file has them. */
 int tmb__graph_load(tmb_model **out, const json_t *json, int64_t most, const char *what);
 int tmb__graph_text(tmb__strbuf *sb, const tmb_model *model);
+/* A layer's options, each after a comma, but those named in `without` (ended by NULL; may be NULL). */
+void tmb__layer_options(tmb__strbuf *sb, const tmb__layer *layer, const char *const *without);
+const char *tmb__init_name(tmb_init init);
 /* "classes", "preprocess" and "record" members, each after a comma; and back from the object. */
 int tmb__meta_text(tmb__strbuf *sb, const tmb_model *model);
 int tmb__meta_load(

@@ -224,6 +224,7 @@ static int add_layer(walk *w, scope *s, const json_t *layer, const int *from, in
             .class_name = text_of(layer, "class_name"),
             .config = config,
             .channels_first = w->out->channels_first,
+            .old = !json_object_get(layer, "module"),
             .rank = w->rank[from[0]]};
     char name[NAME_ROOM], *container;
     int status;

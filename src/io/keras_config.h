@@ -13,6 +13,7 @@ typedef struct tmb__keras_one {
     const json_t *config;   /* in: Keras' */
     json_t *options;        /* out: ours, without a name; a new reference */
     bool channels_first;    /* the net has its channels first */
+    bool old;               /* written before Keras 3, whose layers say in which module they are */
     int rank;               /* in: of what it reads, without the batch; out: of what it gives */
     bool chw_rows;          /* out: it flattens (c, h, w) */
     bool hwc_rows;          /* out: it flattens (h, w, c) */

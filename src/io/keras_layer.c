@@ -76,7 +76,7 @@ static bool known_class(const char *class_name)
     return false;
 }
 
-/* Layers that are nothing but an activation. */
+/* Layers that are nothing but an activation, and may be given as one. */
 static bool is_curve(const char *class_name)
 {
     static const char *const curves[] = {"LeakyReLU", "ReLU", "ELU", "Softmax"};
@@ -100,7 +100,7 @@ static int find_class(tmb__keras_one *one)
         if (is(mode, "max")) merge = "Maximum";
     }
     if (merge) one->class_name = merge;
-    if (known_class(one->class_name) || is_curve(one->class_name)) return 0;
+    if (known_class(one->class_name)) return 0;
     if (is_one_of(one->class_name, code, TMB_COUNT(code))) {
         return tmb__keras_refuse(one,
                 "write it with layers of Keras' own, such as Rescaling, and save the model again",
@@ -152,7 +152,7 @@ static int take_padding(tmb__keras_one *one, const char *key, const json_t *valu
     return set_new(one->options, key, json_pack("[[ii][ii]]", p[0], p[1], p[2], p[3]));
 }
 
-/* An activation that is a layer: LeakyReLU, ReLU, ELU, Softmax. */
+/* A layer given as an activation: LeakyReLU, ReLU, ELU, Softmax. */
 static int take_curve(tmb__keras_one *one, const char *class_name, const json_t *config)
 {
     const json_t *max = json_object_get(config, "max_value");
@@ -187,6 +187,13 @@ static int take_activation(tmb__keras_one *one, const char *key, const json_t *v
     if (json_is_null(value)) return set_new(one->options, key, json_string("linear"));
     if (is_curve(class_name)) return take_curve(one, class_name, config);
     if (is(class_name, "function")) value = config;
+    if (is(json_string_value(value), "hard_sigmoid") && one->old) {
+        return tmb__keras_refuse(one, "load and save the model with Keras 3",
+                "its hard_sigmoid is that of Keras 1 and 2, 0.2 x + 0.5");
+    }
+    if (is(json_string_value(value), "hard_silu")) {
+        return set_new(one->options, key, json_string("hard_swish"));
+    }
     if (is(json_string_value(value), "silu")) {
         return set_new(one->options, key, json_string("swish"));
     }
@@ -219,7 +226,7 @@ static int take_initializer(tmb__keras_one *one, const char *key, const json_t *
     const char *class_name = json_is_string(value)
             ? json_string_value(value)
             : json_string_value(json_object_get(value, "class_name"));
-    const bool gamma = is(key, "gamma_initializer");
+    const bool gamma = is(key, "gamma_initializer"), alpha = is(key, "alpha_initializer");
     const char *name = NULL;
 
     for (size_t i = 0; class_name && i < TMB_COUNT(names); i++) {
@@ -232,7 +239,7 @@ static int take_initializer(tmb__keras_one *one, const char *key, const json_t *
                 tmb__printable(one->what), tmb__printable(one->name), key);
         return 0;
     }
-    return set_new(one->options, gamma ? key : "kernel_initializer", json_string(name));
+    return set_new(one->options, gamma || alpha ? key : "kernel_initializer", json_string(name));
 }
 
 /* L1, L2, L1L2, and Keras 1's {"name": "WeightRegularizer", "l1": 0, "l2": 0.01}. */
@@ -299,11 +306,13 @@ static int take_dtype(tmb__keras_one *one, const char *key, const json_t *value)
 /* An option that has one value for which it changes nothing. */
 static int take_neutral(tmb__keras_one *one, const char *key, const json_t *value)
 {
+    const bool global = strncmp(one->class_name, "Global", 6) == 0;
     const bool nothing = json_is_null(value) || json_is_false(value) ||
             (json_is_number(value) && json_number_value(value) == is(key, "groups"));
 
     if (is(key, "mode") && json_is_string(value)) return 0; /* Merge's: its class by now */
     if (is(key, "groups") && is(one->class_name, "Conv2D")) return set(one, key, value);
+    if (is(key, "keepdims") && global && json_is_true(value)) return set(one, key, value);
     return nothing ? 0 : tmb__keras_refuse(one, NULL, "option \"%s\" is not supported", key);
 }
 
@@ -322,6 +331,9 @@ static const char *const renamed[][2] = {
         {"b_regularizer", "bias_regularizer"},
         {"b_constraint", "bias_constraint"},
         {"depthwise_regularizer", "kernel_regularizer"},
+        {"alpha_regularizer", "kernel_regularizer"},
+        {"alpha_constraint", "kernel_constraint"},
+        {"sigma", "stddev"},
         {"p", "rate"},
         {"dim_ordering", "data_format"},
         {"concat_axis", "axis"},
@@ -348,15 +360,18 @@ static const struct {
 } takers[] = {
         {"kernel_size", take_pair},
         {"pool_size", take_pair},
+        {"size", take_pair},
         {"strides", take_pair},
         {"dilation_rate", take_pair},
         {"nb_row", take_side},
         {"nb_col", take_side},
         {"padding", take_padding},
+        {"cropping", take_padding},
         {"activation", take_activation},
         {"kernel_initializer", take_initializer},
         {"depthwise_initializer", take_initializer},
         {"gamma_initializer", take_initializer},
+        {"alpha_initializer", take_initializer},
         {"kernel_regularizer", take_regularizer},
         {"data_format", take_order},
         {"axis", take_axis},
@@ -365,6 +380,7 @@ static const struct {
         {"keepdims", take_neutral},
         {"mode", take_neutral},
         {"lora_rank", take_neutral},
+        {"rms_scaling", take_neutral},
 };
 
 static int take_training(tmb__keras_one *one, const char *key, const json_t *value)
@@ -380,12 +396,31 @@ static int take_option(tmb__keras_one *one, const char *key, const json_t *value
     for (size_t i = 0; i < TMB_COUNT(renamed); i++) {
         if (is(key, renamed[i][0])) key = renamed[i][1];
     }
+    if (is(key, "alpha") && is(one->class_name, "LeakyReLU")) key = "negative_slope";
     if (is_one_of(key, silent, TMB_COUNT(silent))) return 0;
     for (size_t i = 0; i < TMB_COUNT(takers); i++) {
         if (is(key, takers[i].key)) return takers[i].take(one, key, value);
     }
     if (is_one_of(key, training, TMB_COUNT(training))) return take_training(one, key, value);
-    return set(one, key, value);
+    return json_is_null(value) ? 0 : set(one, key, value); /* None is the default */
+}
+
+/* Layers that are an activation, as options of theirs say. PITFALL: 0 stands for a default here, and a
+ * slope of 0 is a ReLU. */
+static int check_curve(tmb__keras_one *one)
+{
+    const bool elu = is(one->class_name, "ELU");
+    const json_t *slope = json_object_get(one->options, elu ? "alpha" : "negative_slope");
+    const json_t *most = json_object_get(one->options, "max_value");
+
+    if (json_is_number(most) && json_number_value(most) <= 0) {
+        return tmb__keras_refuse(one, NULL, "a max_value of 0 or below is not supported");
+    }
+    if (json_is_number(slope) && json_number_value(slope) == 0 && !is(one->class_name, "ReLU")) {
+        one->class_name = "ReLU";
+        json_object_clear(one->options);
+    }
+    return 0;
 }
 
 /* ---- what a layer makes of the shape ---- */
@@ -423,6 +458,7 @@ static int find_rank(tmb__keras_one *one)
         one->class_name = "Flatten";
         json_object_del(one->options, "target_shape");
     }
+    if (global && json_object_get(one->options, "keepdims")) return 0;
     if (flat || global || is(one->class_name, "Flatten"))
         one->rank = 1;
     else if (is(one->class_name, "Reshape"))
@@ -438,16 +474,9 @@ int tmb__keras_translate(tmb__keras_one *one)
     one->options = json_object();
     if (!one->options) return tmb__fail(TMB_ENOMEM, "not enough memory for a net's config");
     TMB_TRY(find_class(one));
-    if (is_curve(one->class_name) && !known_class(one->class_name)) {
-        TMB_TRY(take_curve(one, one->class_name, one->config));
-        if (is(one->class_name, "Softmax") && json_object_get(one->config, "axis")) {
-            TMB_TRY(take_axis(one, "axis", json_object_get(one->config, "axis")));
-        }
-        one->class_name = "Activation";
-        return check_order(one);
-    }
     json_object_foreach((json_t *)(uintptr_t)one->config, key, value)
             TMB_TRY(take_option(one, key, value));
+    if (is_curve(one->class_name)) TMB_TRY(check_curve(one));
     TMB_TRY(check_order(one));
     return find_rank(one);
 }

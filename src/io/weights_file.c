@@ -232,6 +232,18 @@ static int check_finite(const tmb__layer *layer, const tmb__weight *weight, cons
             (long long)first);
 }
 
+int tmb__weights_finite(const tmb_model *model)
+{
+    for (int k = 0; k < model->n_layers; k++) {
+        const tmb__layer *layer = &model->layers[k];
+
+        for (int i = 0; i < layer->n_weights; i++)
+            TMB_TRY(check_finite(
+                    layer, &layer->weight[i], model->weights + layer->weight[i].offset));
+    }
+    return 0;
+}
+
 int tmb__weights_to_tensors(tmb__tensors *list, const tmb_model *model, const char *prefix)
 {
     for (int k = 0; k < model->n_layers; k++) {
@@ -264,88 +276,13 @@ static int save_tensors(const tmb_model *model, const char *path)
     return status;
 }
 
-/* What Keras 2 calls a weight: the depthwise kernel has a longer name there. */
-static const char *keras_name(const tmb__layer *layer, int i)
-{
-    const char *name = layer->weight[i].name;
-
-    return layer->kind == TMB__LAYER_DEPTHWISE_CONV2D && strcmp(name, "kernel") == 0
-            ? "depthwise_kernel"
-            : name;
-}
-
-/* A net whose layers each read the one before is a Sequential, which does not list its input. */
-static int first_layer(const tmb_model *model)
-{
-    for (int k = 1; k < model->n_layers; k++) {
-        if (model->layers[k].n_from != 1 || model->layers[k].from[0] != k) return 0;
-    }
-    return 1;
-}
-
-/* The layers as groups; names and arrays are parts of four blocks that the caller frees. */
-typedef struct groups {
-    tmb__h5_layer *layers;
-    char (*texts)[NAME_SIZE];
-    const char **names;
-    tmb__array *arrays;
-} groups;
-
-static int fill_groups(groups *g, const tmb_model *model, int first)
-{
-    size_t at = 0;
-
-    for (int k = first; k < model->n_layers; k++) {
-        const tmb__layer *layer = &model->layers[k];
-
-        g->layers[k - first] =
-                (tmb__h5_layer){layer->name, g->names + at, g->arrays + at, layer->n_weights};
-        for (int i = 0; i < layer->n_weights; i++, at++) {
-            const tmb__weight *weight = &layer->weight[i];
-            float *values = model->weights + weight->offset;
-
-            TMB_TRY(check_finite(layer, weight, values));
-            snprintf(g->texts[at], NAME_SIZE, "%s/%s:0", layer->name, keras_name(layer, i));
-            g->names[at] = g->texts[at];
-            g->arrays[at] = (tmb__array){TMB__F32, weight->shape, values};
-        }
-    }
-    return 0;
-}
-
-static int save_h5(const tmb_model *model, const char *path)
-{
-    const int first = first_layer(model);
-    groups g = {0};
-    size_t n = 0;
-    int status = TMB_ENOMEM;
-
-    for (int k = 0; k < model->n_layers; k++)
-        n += (size_t)model->layers[k].n_weights;
-    g.layers = tmb__calloc((size_t)model->n_layers, sizeof *g.layers);
-    g.texts = tmb__calloc(n, sizeof *g.texts);
-    g.names = tmb__calloc(n, sizeof *g.names);
-    g.arrays = tmb__calloc(n, sizeof *g.arrays);
-    if (g.layers && g.texts && g.names && g.arrays) {
-        status = fill_groups(&g, model, first);
-        if (status == 0) {
-            status = tmb__h5_write_weights(path, g.layers, model->n_layers - first);
-        }
-    }
-    tmb__free(g.arrays);
-    tmb__free(g.names);
-    tmb__free(g.texts);
-    tmb__free(g.layers);
-    return status;
-}
-
 int tmb_model_save_weights(const tmb_model *model, const char *path)
 {
     if (!model || !path) return tmb__fail(TMB_EINVAL, "%s is NULL", model ? "path" : "model");
     if (model->failure.status < 0) return tmb__failure_raise(&model->failure);
     if (tmb__ends_with(path, ".npz") || tmb__ends_with(path, ".safetensors"))
         return save_tensors(model, path);
-    if (tmb__ends_with(path, ".h5")) return save_h5(model, path);
+    if (tmb__ends_with(path, ".h5")) return tmb_model_export(model, path, NULL);
     return tmb__fail(TMB_EINVAL,
             "%s: the ending picks the format, expected .h5, .npz or .safetensors",
             tmb__printable(path));

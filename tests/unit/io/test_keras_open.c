@@ -148,11 +148,12 @@ TEST(keras_open_refuses_what_it_cannot_do)
     require_refused(STACK(LAYER("LSTM", "")), "(LSTM): this class is not supported");
     require_refused(STACK(LAYER("Conv2D", ",\"filters\":2,\"kernel_size\":[3,3],\"magic\":1")),
             "layer \"a\" (Conv2D): option \"magic\" is not known");
-    require_refused(STACK(LAYER("GlobalAveragePooling2D", ",\"keepdims\":true")), "\"keepdims\"");
+    require_refused(STACK(LAYER("Dropout", ",\"keepdims\":true")), "\"keepdims\"");
+    require_refused(STACK(LAYER("Activation", ",\"activation\":\"hard_sigmoid\"")), "0.2 x + 0.5");
     require_refused(STACK(LAYER("BatchNormalization", ",\"axis\":1")),
             "axis is 1, only the axis of the channels (3)");
     require_refused(STACK(LAYER("BatchNormalization", ",\"mode\":2")), "\"mode\"");
-    require_refused(STACK(LAYER("ReLU", ",\"max_value\":3.0")), "max_value");
+    require_refused(STACK(LAYER("ReLU", ",\"max_value\":0.0")), "max_value");
     require_refused("{\"class_name\":\"Own\",\"config\":{}}", "config is of a \"Own\"");
     require_refused("{\"class_name\":\"Sequential\",\"config\":[" INPUT("[null,null,null,3]") "]}",
             "open size");
@@ -178,6 +179,27 @@ TEST(keras_open_refuses_other_axes)
     require_refused(FIRST(LAYER("BatchNormalization", ",\"axis\":-1")), "axis is 3, only the axis");
     require_refused(FIRST(LAYER("AveragePooling2D", ",\"data_format\":\"channels_last\"")),
             "its channels are last, those of other layers are not");
+}
+
+/* Layers that are activations, in the words of any age; a slope of 0 is a ReLU's. */
+TEST(keras_open_activation_layers)
+{
+    static const char text[] = STACK(LAYER("LeakyReLU", ",\"alpha\":0.5") "," LAYER("LeakyReLU",
+            ",\"negative_slope\":0") "," LAYER("ELU", ",\"alpha\":2.0") "," LAYER("ReLU",
+            ",\"max_value\":null,\"threshold\":1.0,\"negative_slope\":0.0") "," LAYER("PReLU",
+            ",\"shared_axes\":[1,2],\"alpha_initializer\":{\"class_name\":\"Zeros\",\"config\":{}},"
+            "\"alpha_regularizer\":null,\"alpha_constraint\":null") "," LAYER("Softmax",
+            ",\"axis\":-1"));
+    tmb_model *net;
+
+    assert_ok(open_text(&net, text));
+    assert_float_equal(net->layers[1].config.alpha, 0.5, 0);
+    assert_int_equal(net->layers[2].kind, TMB__LAYER_RELU);
+    assert_float_equal(net->layers[3].config.alpha, 2, 0);
+    assert_float_equal(net->layers[4].config.threshold, 1, 0);
+    assert_int_equal(net->layers[5].weight[0].shape.dim[0], 1);
+    assert_int_equal(net->layers[6].kind, TMB__LAYER_SOFTMAX);
+    tmb_model_free(net);
 }
 
 /* Keras 1's Merge, options left at their defaults, values of many forms. */

@@ -1,0 +1,25 @@
+/* keras_write.h - a net as Keras will see it, between the parts that write Keras' files */
+#ifndef THIMBLE_IO_KERAS_WRITE_H
+#define THIMBLE_IO_KERAS_WRITE_H
+
+#include "io/json_get.h"
+#include "io/keras_h5.h"
+
+/* The net with a layer of its own for every activation that Keras' layers lack, a Rescaling if asked
+ * for, and all in the order of Keras' model.layers. */
+typedef struct tmb__keras_net {
+    tmb_model view;        /* its layers are owned; all else is the model's */
+    bool sequential;       /* each layer reads the one before */
+    const char *rescaling; /* name of the layer that was put in; NULL: none */
+    float scale[3], offset[3];
+} tmb__keras_net;
+int tmb__keras_net_new(tmb__keras_net *out, const tmb_model *model, bool rescaling);
+void tmb__keras_net_free(tmb__keras_net *net);
+
+/* Keras' class for a layer of the view, "LeakyReLU". */
+const char *tmb__keras_class(const tmb__layer *layer);
+/* config.json; and the object "thimble" of metadata.json. */
+int tmb__keras_config_text(tmb__strbuf *sb, const tmb__keras_net *net);
+int tmb__keras_meta_text(tmb__strbuf *sb, const tmb__keras_net *net);
+
+#endif

@@ -1,0 +1,227 @@
+/* test_keras_export.c - models written for Keras, read back here: the same answers, bit for bit
+ *
+ * Whether Keras itself reads them, and goes on training, is checked by scripts/golden/check_export.py. */
+#include "golden.h"
+#include "io/io.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void export_as(const tmb_model *net, const char *path, const tmb_export_opts *opts)
+{
+    const int status = tmb_model_export(net, path, opts);
+
+    if (status == TMB_EUNSUPPORTED) SKIP("built without HDF5");
+    assert_ok(status);
+}
+
+static tmb_model *open_model(const char *path)
+{
+    tmb_model *net;
+
+    assert_ok(tmb_model_open(&net, path));
+    return net;
+}
+
+static void require_same_answers(tmb_model *a, tmb_model *b, const char *which)
+{
+    int64_t n_x;
+    const float *x = golden_floats(&n_x, "keras_models.npz", "%s/x", which);
+    float first[16], second[16];
+    const int n = 3 * tmb_model_outputs(a);
+
+    assert_true(n <= 16 && tmb_model_outputs(b) * 3 == n);
+    assert_ok(tmb_model_predict(a, x, 3, first));
+    assert_ok(tmb_model_predict(b, x, 3, second));
+    assert_memory_equal(first, second, (size_t)n * sizeof *first);
+}
+
+/* Through every kind of file; weights alone go into a net with others. */
+static void require_round_trips(const char *which)
+{
+    static const char *const whole[] = {"a.keras", "a.h5"},
+                             *const weights[] = {"b.weights.h5", "b.weights.json", "b.h5", "b.npz",
+                                     "b.safetensors"};
+    tmb_model *net, *back;
+    char path[64];
+
+    snprintf(path, sizeof path, "keras_models/%s.keras", which);
+    net = open_model(test_golden(path));
+    for (int i = 0; i < 2; i++) {
+        export_as(net, test_temp(whole[i]), &(tmb_export_opts){.whole = i == 1});
+        back = open_model(test_temp(whole[i]));
+        require_same_answers(net, back, which);
+        tmb_model_free(back);
+    }
+    for (size_t i = 0; i < TMB_COUNT(weights); i++) {
+        export_as(net, test_temp(weights[i]), &(tmb_export_opts){.shard_bytes = i == 1 ? 300 : 0});
+        back = open_model(test_temp("a.keras"));
+        assert_ok(tmb_model_init(back, 99));
+        assert_ok(tmb_model_load_weights(back, test_temp(weights[i])));
+        require_same_answers(net, back, which);
+        tmb_model_free(back);
+    }
+    tmb_model_free(net);
+}
+
+TEST(keras_export_comes_back)
+{
+    require_round_trips("stack");
+    require_round_trips("branch");
+    require_round_trips("nested");
+    require_round_trips("first");
+}
+
+/* Slopes of their own, sums with an activation: layers are put in, answers stay. */
+TEST(keras_export_splits_what_keras_lacks)
+{
+    static const float x[4 * 4 * 2] = {-1, 2, 0.5f, -3, 1, 1, -2, 4, 3, -1, 0, 2, -4, 5};
+    tmb_model *net, *back;
+    float first[3], second[3];
+
+    assert_ok(tmb_model_new(&net, 4, 4, 2));
+    tmb_layer a = tmb_conv2d(net, .filters = 3, .kernel = {3, 3}, .same_padding = true,
+            .activation = TMB_LEAKY_RELU, .alpha = 0.3f, .l2 = 0.5f);
+    tmb_layer b = tmb_separable_conv2d(net, .filters = 3, .kernel = {1, 1}, .from = a,
+            .activation = TMB_ELU, .alpha = 0.5f, .frozen = true);
+    tmb_add(net, .from = {a, b}, .activation = TMB_RELU);
+    tmb_activate(net, .activation = TMB_LEAKY_RELU, .alpha = 0.1f);
+    tmb_global_avgpool2d(net);
+    tmb_dense(net, .units = 3, .activation = TMB_LEAKY_RELU);
+    export_as(net, test_temp("a.keras"), NULL);
+    back = open_model(test_temp("a.keras"));
+    assert_int_equal(tmb_model_layers(back), tmb_model_layers(net) + 3);
+    assert_true(tmb_model_find(back, "add_activation") > 0);
+    assert_float_equal(back->layers[1].config.l2, 0.5f, 0);
+    assert_false(back->layers[tmb_model_find(back, "separable_conv2d") - 1].trainable);
+    assert_ok(tmb_model_predict(net, x, 1, first));
+    assert_ok(tmb_model_predict(back, x, 1, second));
+    assert_floats_near(second, first, 3, 1e-6); /* fused here, apart there */
+    tmb_model_free(back);
+    tmb_model_free(net);
+}
+
+static tmb_model *photo_net(void)
+{
+    static const char *const names[] = {"cat", "d\xe9g"};
+    const tmb_preprocess pre = {.size = {6, 5},
+            .channels = 3,
+            .filter = TMB_BICUBIC,
+            .scale = {0.5f, 0.25f, 2},
+            .offset = {1, 2, 3}};
+    tmb_model *net;
+
+    assert_ok(tmb_model_new(&net, 6, 5, 3));
+    tmb_conv2d(net, .filters = 2, .kernel = {3, 3});
+    tmb_flatten(net);
+    tmb_dense(net, .units = 1, .activation = TMB_SIGMOID);
+    assert_ok(tmb_model_init(net, 4));
+    assert_ok(tmb_model_set_classes(net, names, 2));
+    assert_ok(tmb_model_set_preprocess(net, &pre));
+    return net;
+}
+
+TEST(keras_export_keeps_what_the_net_means)
+{
+    static const char *const files[] = {"a.keras", "a.h5"};
+    tmb_model *net = photo_net();
+
+    for (int i = 0; i < 2; i++) {
+        tmb_model *back;
+
+        export_as(net, test_temp(files[i]), &(tmb_export_opts){.whole = i == 1});
+        back = open_model(test_temp(files[i]));
+        assert_int_equal(tmb_model_classes(back), 2);
+        assert_string_equal(tmb_model_class_name(back, 1), "d\xe9g");
+        assert_memory_equal(
+                tmb_model_preprocess(back), tmb_model_preprocess(net), sizeof(tmb_preprocess));
+        tmb_model_free(back);
+    }
+    tmb_model_free(net);
+}
+
+/* With its own Rescaling the net takes pixels: p there what p * scale + offset was before. */
+TEST(keras_export_rescaling)
+{
+    tmb_model *net = photo_net(), *back;
+    float pixels[90], inputs[90], first, second;
+
+    for (int i = 0; i < 90; i++) {
+        const tmb_preprocess *pre = tmb_model_preprocess(net);
+
+        pixels[i] = (float)(i * 37 % 256);
+        inputs[i] = pixels[i] * pre->scale[i % 3] + pre->offset[i % 3];
+    }
+    assert_status(
+            tmb_model_export(net, test_temp("a.weights.h5"), &(tmb_export_opts){.rescaling = true}),
+            TMB_EINVAL);
+    assert_message("the option rescaling means nothing");
+    export_as(net, test_temp("a.keras"), &(tmb_export_opts){.rescaling = true});
+    assert_status(tmb_model_open(&back, test_temp("a.keras")), TMB_EMODEL);
+    assert_message("layer \"rescaling\" (Rescaling): option \"scale\"");
+    assert_ok(tmb_model_set_preprocess(net,
+            &(tmb_preprocess){
+                    .size = {6, 5}, .channels = 3, .scale = {2, 2, 2}, .offset = {1, 1, 1}}));
+    export_as(net, test_temp("b.keras"), &(tmb_export_opts){.rescaling = true});
+    back = open_model(test_temp("b.keras"));
+    assert_float_equal(tmb_model_preprocess(back)->scale[1], 1, 0);
+    for (int i = 0; i < 90; i++)
+        inputs[i] = pixels[i] * 2 + 1;
+    assert_ok(tmb_model_predict(net, inputs, 1, &first));
+    assert_ok(tmb_model_predict(back, pixels, 1, &second));
+    assert_float_equal(first, second, 1e-6);
+    tmb_model_free(back);
+    tmb_model_free(net);
+}
+
+TEST(keras_export_same_model_same_bytes)
+{
+    tmb_model *net = photo_net();
+    tmb__bytes a, b;
+
+    export_as(net, test_temp("a.keras"), NULL);
+    export_as(net, test_temp("b.keras"), NULL);
+    assert_ok(tmb__file_read(&a, test_temp("a.keras"), 1 << 20, TMB_EDATA));
+    assert_ok(tmb__file_read(&b, test_temp("b.keras"), 1 << 20, TMB_EDATA));
+    assert_int_equal(a.size, b.size);
+    assert_memory_equal(a.data, b.data, a.size);
+    tmb__free(a.data);
+    tmb__free(b.data);
+    tmb_model_free(net);
+}
+
+TEST(keras_export_refuses)
+{
+    tmb_model *net = photo_net();
+
+    assert_status(tmb_model_export(net, "a.onnx2", NULL), TMB_EINVAL);
+    assert_message("expected .keras, .h5");
+    assert_status(tmb_model_export(net, NULL, NULL), TMB_EINVAL);
+    assert_status(tmb_model_export(NULL, "a.keras", NULL), TMB_EINVAL);
+    assert_status(tmb_model_export(net, "a.npz", &(tmb_export_opts){.whole = true}), TMB_EINVAL);
+    assert_status(tmb_model_export(net, "a.h5", &(tmb_export_opts){.rescaling = true}), TMB_EINVAL);
+    assert_message("weights alone");
+    net->weights[3] = 1.0f / 0.0f;
+    assert_status(tmb_model_export(net, test_temp("a.keras"), NULL), TMB_EDIVERGED);
+    tmb_model_free(net);
+}
+
+/* Whatever fails, the old file stays. */
+TEST(keras_export_failing_calls)
+{
+    tmb_model *net = photo_net(), *back;
+
+    export_as(net, test_temp("a.keras"), NULL);
+    for (int64_t n = 0;; n++) {
+        int status;
+
+        test_fail_from(TMB_GATE_ALLOC, n, 1);
+        status = tmb_model_export(net, test_temp("a.keras"), NULL);
+        if (!test_fail_end()) break;
+        assert_int_equal(status, TMB_ENOMEM);
+        back = open_model(test_temp("a.keras"));
+        tmb_model_free(back);
+    }
+    tmb_model_free(net);
+}
