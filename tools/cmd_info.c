@@ -10,6 +10,8 @@ static const char *const fits[] = {"stretch", "crop", "pad"};
 
 static void text_preprocess(tmb__strbuf *sb, const tmb_preprocess *pre)
 {
+    tmb_statistics_info info;
+
     tmb__strbuf_add(sb, "\ninput    %d x %d x %d, %s, %s%s%s%s\n", pre->size[0], pre->size[1],
             pre->channels, filters[pre->filter], fits[pre->fit],
             pre->ignore_exif ? ", EXIF ignored" : "", pre->bgr ? ", BGR" : "",
@@ -18,6 +20,13 @@ static void text_preprocess(tmb__strbuf *sb, const tmb_preprocess *pre)
     for (int k = 0; k < pre->channels; k++)
         tmb__strbuf_add(sb, " %.6g%+.6g", (double)pre->scale[k], (double)pre->offset[k]);
     tmb__strbuf_add(sb, "\n");
+    if (pre->samplewise_center || pre->samplewise_std)
+        tmb__strbuf_add(sb, "         minus the mean of %s%s\n",
+                pre->samplewise_pixel ? "each pixel" : "the photo",
+                pre->samplewise_std ? ", by its deviation" : "");
+    if (tmb_statistics_get(pre->statistics, &info) == 0)
+        tmb__strbuf_add(sb, "         minus the mean of the training photos%s%s\n",
+                info.std ? ", by their deviation" : "", info.whitening ? ", whitened" : "");
 }
 
 static int text_info(tmb__strbuf *sb, const tmb_model *model)

@@ -1,5 +1,6 @@
 /* cmd_train.c - thimble train: from a folder of photos to a run folder with a model in it */
 #include "run_folder.h"
+#include "standardize.h"
 
 #include <signal.h>
 #include <string.h>
@@ -14,6 +15,7 @@ typedef struct train_job {
     tmb_recipe recipe;
     tmb_device *device;
     tmb_images *train, *validation;
+    tmb_statistics *statistics;
     tmb_model *model;
     tmb_evaluation result;
 } train_job;
@@ -65,6 +67,8 @@ static int open_images(train_job *job)
     opts.shuffle_once = job->recipe.shuffle_once;
     TMB_TRY(tmb_images_open(&job->train, job->data, &opts));
     ui_notices(&job->u, job->train, NULL);
+    TMB_TRY(statistics_from(&job->statistics, job->train, job->recipe.augment.preset, job->opts));
+    job->recipe.preprocess.statistics = job->statistics;
     opts.part = TMB_VALIDATION;
     opts.augment = (tmb_augment){.preset = job->recipe.augment.preset};
     opts.shuffle = opts.shuffle_once = false;
@@ -308,6 +312,7 @@ int cmd_TRAIN(const options *opts)
     tmb_model_free(job.model);
     tmb_images_free(job.train);
     tmb_images_free(job.validation);
+    tmb_statistics_free(job.statistics);
     tmb_device_free(job.device);
     run_folder_close(&job.run);
     photo_report_free(&job.report);

@@ -1,5 +1,5 @@
 /* shared.c - what several commands do alike: devices, picture options, recipes, overwriting */
-#include "ui.h"
+#include "standardize.h"
 
 #include <string.h>
 
@@ -91,15 +91,13 @@ static void set_range(float field[2], const options *opts, option_id id)
     field[1] = (float)opts->value[id].number[1];
 }
 
-static void change_augment(tmb_augment *augment, const options *opts)
+static int change_augment(tmb_augment *augment, const options *opts)
 {
     const double degrees = 57.295779513082320876798;
 
     if (opt_given(opts, OPT_NO_AUGMENT)) *augment = (tmb_augment){.preset = augment->preset};
     augment->preset = (tmb_preset)opt_choice(opts, OPT_AUGMENT_PRESET, augment->preset);
     set_number(&augment->rotation, opts, OPT_ROTATION_RANGE);
-    set_number(&augment->width_shift, opts, OPT_WIDTH_SHIFT_RANGE);
-    set_number(&augment->height_shift, opts, OPT_HEIGHT_SHIFT_RANGE);
     set_number(&augment->shear, opts, OPT_SHEAR_RANGE);
     if (opt_given(opts, OPT_SHEAR_RANGE) && augment->preset == TMB_PRESET_KERAS2016)
         augment->shear = (float)(augment->shear / degrees); /* that preset counts in radians */
@@ -114,6 +112,10 @@ static void change_augment(tmb_augment *augment, const options *opts)
     }
     augment->fill = (tmb_fill)opt_choice(opts, OPT_FILL_MODE, augment->fill);
     set_number(&augment->cval, opts, OPT_CVAL);
+    if (opt_given(opts, OPT_INTERPOLATION_ORDER))
+        augment->sampling = (tmb_sampling)(TMB_SAMPLING_NEAREST +
+                (int)opt_number(opts, OPT_INTERPOLATION_ORDER, 0));
+    return shifts_from(augment, opts);
 }
 
 static void change_compile(tmb_compile_opts *compile, const options *opts)
@@ -182,7 +184,8 @@ int recipe_from(tmb_recipe *out, const options *opts)
     if (opt_given(opts, OPT_KEEP_ASPECT_RATIO)) out->preprocess.fit = TMB_CROP;
     change_channels(&out->preprocess, opts);
     set_number(&out->dropout, opts, OPT_DROPOUT);
-    change_augment(&out->augment, opts);
+    TMB_TRY(change_augment(&out->augment, opts));
+    TMB_TRY(pixels_from(&out->preprocess, out->augment.preset, opts));
     change_compile(&out->compile, opts);
     change_fit(out, opts);
     return 0;

@@ -102,6 +102,8 @@ TMB_API int tmb_statistics_fit(tmb_statistics **out, const float *x, int64_t n, 
  * scale and offset make them, without what comes after these. */
 TMB_API int tmb_statistics_fit_images(
         tmb_statistics **out, tmb_images *images, const tmb_statistics_opts *opts);
+/* From its first epoch on, a data set is standardized by these too; it keeps a share. */
+TMB_API int tmb_images_standardize(tmb_images *images, const tmb_statistics *statistics);
 
 #ifdef __cplusplus
 }

@@ -153,6 +153,21 @@ void tmb__preprocess_drop(tmb_preprocess *pre)
     pre->statistics = NULL;
 }
 
+int tmb_images_standardize(tmb_images *images, const tmb_statistics *statistics)
+{
+    tmb_preprocess with;
+
+    if (!images || !statistics)
+        return tmb__fail(TMB_EINVAL, "%s is NULL", images ? "statistics" : "images");
+    if (images->loader)
+        return tmb__fail(TMB_EINVAL, "standardize: the first epoch has begun already");
+    with = images->pre;
+    with.statistics = statistics;
+    TMB_TRY(tmb__preprocess_check(&with));
+    tmb__preprocess_share(&images->pre, &with);
+    return 0;
+}
+
 /* ---- standardizing ---- */
 
 static void center(float *x, int64_t n)

@@ -278,6 +278,7 @@ TEST(statistics_of_photos)
         assert_memory_equal(one, y + i * 192, sizeof one);
         if (i == 0) assert_memory_equal(one, predicted, sizeof one);
     }
+    assert_status(tmb_images_standardize(images, s), TMB_EINVAL); /* its epoch has begun */
     tmb_image_free(&kept);
     tmb_images_free(standard);
     tmb_images_free(images);
