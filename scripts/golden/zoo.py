@@ -59,6 +59,9 @@ def fill(model):
     weights = [(layer, variable) for layer in model.layers for variable in layer.weights]
     for k, (layer, variable) in enumerate(weights):
         variable.assign(value(k, layer, variable))
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with copies of its weights
 
 
 def photo(side, net):

@@ -170,7 +170,7 @@ static int check_weight(const loading *l, int k, int i)
             is_kernel(weight) && l->opts.kernel_order == TMB_KERNEL_OIHW ? &turned : &weight->shape;
     int64_t first, bad;
 
-    if (array->dtype == TMB__I64) {
+    if (array->dtype == TMB__I64 && weight->shape.rank > 0) { /* a count may be one */
         return tmb__fail(TMB_EMODEL,
                 "%s: layer \"%s\" (\"%s\" in the file): %s holds integers, "
                 "expected float32",

@@ -87,6 +87,8 @@ int tmb__model_validate(tmb_model *model);
 /* Adds a layer from its parts: what the public tmb_model_add_* and the file reader both use. */
 tmb_layer tmb__model_add(tmb_model *model, tmb__layer_kind kind, const tmb__layer_config *config,
         const tmb_layer *from, int n_from, const char *name, bool trainable);
+/* A Normalization layer after the last one; its statistics are set or loaded. */
+tmb_layer tmb__model_add_normalization(tmb_model *model);
 /* Put the layers in the order in which Keras lists them; and leave away all that `layer` does not need,
  * so that its values are the output. Numbers of layers change. */
 int tmb__model_sort(tmb_model *model);

@@ -36,14 +36,9 @@ static void base_v1(tmb_model *model)
         depthwise_block(model, i + 1, filters[i], i > 0 && filters[i] > filters[i - 1] ? 2 : 1);
 }
 
-/* The pooling keeps its axes there, (1, 1, 1024): one window over the whole. */
 static void top_v1(tmb_model *model, int classes)
 {
-    tmb_layer_info last = {0};
-
-    if (tmb_model_layer(model, tmb_model_layers(model), &last) < 0) return;
-    tmb_avgpool2d(
-            model, .pool = {last.shape[0], last.shape[1]}, .name = "global_average_pooling2d");
+    tmb_model_add_global_avgpool2d(model, &(tmb_plain_opts){.keepdims = true});
     tmb_dropout(model, .rate = 0.001f, .name = "dropout");
     tmb_conv2d(model, .filters = classes, .kernel = {1, 1}, .same_padding = true,
             .name = "conv_preds");

@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const tmb__zoo_net *const nets[] = {&tmb__zoo_vgg16, &tmb__zoo_vgg19, &tmb__zoo_mobilenet,
-        &tmb__zoo_mobilenet_v2, &tmb__zoo_resnet50, &tmb__zoo_inception_v3};
+        &tmb__zoo_mobilenet_v2, &tmb__zoo_resnet50, &tmb__zoo_inception_v3,
+        &tmb__zoo_efficientnet_b0};
 
 const char *tmb_zoo_name(int index)
 {
@@ -102,11 +103,18 @@ static int add_layers(tmb_model *model, const tmb__zoo_net *net, const tmb_zoo_o
     return tmb__model_sort(model);
 }
 
+/* Our own formats go by name and hold the net's layers only. */
+static bool is_own(const char *path)
+{
+    return tmb__ends_with(path, ".npz") || tmb__ends_with(path, ".safetensors") ||
+            tmb__ends_with(path, ".thimble");
+}
+
 static int fill(tmb_model *model, const tmb__zoo_net *net, const tmb_zoo_opts *o)
 {
     if (!o->weights) return o->undrawn ? 0 : tmb_model_init(model, 0);
     TMB_TRY(tmb_model_load_weights_as(
-            model, o->weights, &(tmb_load_opts){.prefix = !o->top}, NULL));
+            model, o->weights, &(tmb_load_opts){.prefix = !o->top && !is_own(o->weights)}, NULL));
     if (net->loaded) net->loaded(model);
     return 0;
 }

@@ -17,7 +17,7 @@ typedef struct tmb__zoo_net {
 } tmb__zoo_net;
 
 extern const tmb__zoo_net tmb__zoo_vgg16, tmb__zoo_vgg19, tmb__zoo_mobilenet, tmb__zoo_mobilenet_v2,
-        tmb__zoo_resnet50, tmb__zoo_inception_v3;
+        tmb__zoo_resnet50, tmb__zoo_inception_v3, tmb__zoo_efficientnet_b0;
 
 /* The network of that name; NULL with TMB_EINVAL's message. */
 const tmb__zoo_net *tmb__zoo_find(const char *name);

@@ -29,9 +29,10 @@ static inline void fill_weight(
     const bool small = strcmp(layer->name, "fc1") == 0 || strcmp(layer->name, "conv1_conv") == 0;
     const bool added = strlen(layer->name) > 5 && strcmp(strrchr(layer->name, 0) - 5, "_3_bn") == 0;
     const int64_t n = tmb__shape_count(&weight->shape);
-    const int64_t fan_in = weight->depthwise
-            ? weight->shape.dim[0] * weight->shape.dim[1]
-            : n / weight->shape.dim[TMB_MAX(weight->shape.rank, 1) - 1];
+    const int last = weight->shape.rank - 1;
+    const int64_t fan_in = weight->depthwise ? weight->shape.dim[0] * weight->shape.dim[1]
+            : last < 0                       ? 1
+                                             : n / weight->shape.dim[last];
     const double limit = kernel ? sqrt(6.0 / (double)fan_in) * (small ? 0.01 : 1) : 0.1;
 
     for (int64_t e = 0; e < n; e++) {
