@@ -43,6 +43,7 @@ typedef struct tmb_zoo_opts {
     /* A file as tmb_model_load_weights takes; NULL: random ones. A Keras file with a classifier serves a
      * net without it. */
     const char *weights;
+    const char *class_index; /* with the classifier of 1000: imagenet_class_index.json, its names */
     bool undrawn; /* without `weights`: leave them all zero, they will be loaded or set */
 } tmb_zoo_opts;
 /* The network, its preprocessing set. `opts` may be NULL. */

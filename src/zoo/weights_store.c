@@ -121,18 +121,36 @@ int tmb_zoo_path(char **out, const char *name, const tmb_zoo_store *store)
 
 /* ---- verifying ---- */
 
-static int check_classes(const char *path)
+/* {"0": ["n01440764", "tench"], ...}: the names, borrowed from `json`. */
+static bool take_names(const char *names[CLASSES], const json_t *json)
 {
+    char key[16];
+
+    for (int i = 0; i < CLASSES; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        names[i] = json_string_value(json_array_get(json_object_get(json, key), 1));
+        if (!names[i]) return false;
+    }
+    return true;
+}
+
+/* `model` NULL: it is only looked at. */
+int tmb__zoo_name_classes(tmb_model *model, const char *path)
+{
+    const char *names[CLASSES];
     tmb__bytes bytes;
     json_t *json;
-    bool whole;
+    int status = 0;
 
-    TMB_TRY(tmb__file_read(&bytes, path, 1 << 20, TMB_ENETWORK));
+    TMB_TRY(tmb__file_read(&bytes, path, 1 << 20, TMB_EMODEL));
     if (tmb__json_parse(&json, (const char *)bytes.data, bytes.size, path) < 0) json = NULL;
     tmb__free(bytes.data);
-    whole = json_is_object(json) && json_object_size(json) == CLASSES;
+    if (!take_names(names, json))
+        status = tmb__fail(
+                TMB_EMODEL, "%s: it does not name %d classes", tmb__printable(path), CLASSES);
+    if (status == 0 && model) status = tmb_model_set_classes(model, names, CLASSES);
     json_decref(json);
-    return whole ? 0 : tmb__fail(TMB_ENETWORK, "it does not name %d classes", CLASSES);
+    return status;
 }
 
 /* Its layers fill the network. */
@@ -141,7 +159,7 @@ static int check_layers(const tmb_zoo_file *file, const char *path)
     const tmb_zoo_opts opts = {.top = file->top, .weights = path};
     tmb_model *net;
 
-    if (!file->net) return check_classes(path);
+    if (!file->net) return tmb__zoo_name_classes(NULL, path);
     TMB_TRY(tmb_zoo_model(&net, file->net, &opts));
     tmb_model_free(net);
     return 0;

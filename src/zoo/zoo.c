@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { CLASSES = 1000 }; /* of ImageNet */
+
 static const tmb__zoo_net *const nets[] = {&tmb__zoo_vgg16, &tmb__zoo_vgg19, &tmb__zoo_mobilenet,
         &tmb__zoo_mobilenet_v2, &tmb__zoo_resnet50, &tmb__zoo_inception_v3,
         &tmb__zoo_efficientnet_b0};
@@ -83,13 +85,16 @@ static int check_opts(const tmb__zoo_net *net, tmb_zoo_opts *o)
             return tmb__fail(TMB_EINVAL, "%s: photos of %d x %d, at least %d x %d expected",
                     net->about.name, o->size[0], o->size[1], net->about.least, net->about.least);
     }
-    if (o->classes == 0) o->classes = 1000;
+    if (o->classes == 0) o->classes = CLASSES;
     if (o->classes < 1) return tmb__fail(TMB_EINVAL, "%s: %d classes", net->about.name, o->classes);
     if (o->pooling > TMB_POOLING_MAX)
         return tmb__fail(TMB_EINVAL, "%s: pooling %d is unknown", net->about.name, (int)o->pooling);
     if (o->top && (o->pooling || o->until))
         return tmb__fail(TMB_EINVAL, "%s: pooling and until are for a net without its classifier",
                 net->about.name);
+    if (o->class_index && (!o->top || o->classes != CLASSES))
+        return tmb__fail(TMB_EINVAL, "%s: class_index is for a classifier of %d classes",
+                net->about.name, CLASSES);
     return 0;
 }
 
@@ -149,6 +154,7 @@ static int make(tmb_model *model, const tmb__zoo_net *net, const tmb_zoo_opts *o
         tmb_model_add_global_maxpool2d(model, &(tmb_plain_opts){.name = net->max_pool});
     model->undrawn = false;
     TMB_TRY(tmb_model_check(model));
+    if (o->class_index) TMB_TRY(tmb__zoo_name_classes(model, o->class_index));
     return set_preprocess(model, net, o);
 }
 

@@ -373,7 +373,7 @@ TEST(weights_store_add_by_its_layers)
     tmb__strbuf_free(&sb);
     assert_status(tmb_zoo_add(test_temp("some.json"), NULL, &store), TMB_EINVAL);
     assert_message("some.json");
-    assert_status(tmb_zoo_add(test_temp("some.json"), "imagenet-classes", &store), TMB_ENETWORK);
+    assert_status(tmb_zoo_add(test_temp("some.json"), "imagenet-classes", &store), TMB_EMODEL);
 }
 
 TEST(weights_store_path_takes_the_file_with_its_classifier)

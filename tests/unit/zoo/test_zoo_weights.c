@@ -101,6 +101,24 @@ TEST(zoo_weights_inner_layers)
     tmb_model_free(net);
 }
 
+TEST(zoo_weights_class_names)
+{
+    const char *index = TEST_SHARED("weights/imagenet_class_index.json");
+    tmb_zoo_opts opts = {.size = {32, 32}, .top = true, .class_index = index, .undrawn = true};
+    tmb_model *net = loaded("mobilenet_v2", &opts);
+
+    assert_int_equal(tmb_model_classes(net), 1000);
+    assert_string_equal(tmb_model_class_name(net, 0), "tench");
+    assert_string_equal(tmb_model_class_name(net, 281), "tabby");
+    tmb_model_free(net);
+    opts.classes = 2;
+    assert_status(tmb_zoo_model(&net, "mobilenet_v2", &opts), TMB_EINVAL);
+    opts.classes = 0;
+    opts.class_index = TEST_SHARED("weights/vgg16_layers.json");
+    assert_status(tmb_zoo_model(&net, "mobilenet_v2", &opts), TMB_EMODEL);
+    assert_message("does not name 1000 classes");
+}
+
 TEST(zoo_weights_of_another_net)
 {
     tmb_model *net;
