@@ -29,10 +29,37 @@ typedef enum tmb_optimizer {
 
 typedef enum tmb_schedule {
     TMB_CONSTANT = 0,
-    TMB_STEP,    /* times `factor` every `every` epochs */
-    TMB_COSINE,  /* half a cosine down to lr * `floor` */
-    TMB_ONECYCLE /* up over the warm-up share (default 0.3), cosine down to lr * floor */
+    TMB_STEP,     /* times `factor` every `every` epochs */
+    TMB_COSINE,   /* half a cosine down to lr * `floor` */
+    TMB_ONECYCLE, /* up over the warm-up share (default 0.3), cosine down to lr * floor */
+    /* Keras' own, by the number of steps done (tmb_decay). */
+    TMB_EXPONENTIAL_DECAY,
+    TMB_INVERSE_TIME_DECAY,
+    TMB_POLYNOMIAL_DECAY,
+    TMB_COSINE_DECAY,
+    TMB_COSINE_RESTARTS,
+    TMB_PIECEWISE_CONSTANT,
+    TMB_SCHEDULES /* one above the last */
 } tmb_schedule;
+
+enum { TMB_PIECES = 16 };
+
+/* What Keras' schedules are told, by its names; `lr` is where they start. */
+typedef struct tmb_decay {
+    int64_t steps; /* decay_steps, first_decay_steps; required but for PIECEWISE_CONSTANT */
+    float rate; /* EXPONENTIAL, INVERSE_TIME: decay_rate. Keras 2.0's `decay`: the latter, steps 1 */
+    bool staircase;      /* the same: whole multiples of `steps` only */
+    float end, power;    /* POLYNOMIAL; 0: 0.0001 (below 0: 0), 1 */
+    bool cycle;          /* POLYNOMIAL */
+    float alpha;         /* COSINE, RESTARTS: the lowest, as a share */
+    float warmup_target; /* COSINE: rises from lr to this over warmup_steps; 0: no rise */
+    int64_t warmup_steps;
+    float t_mul, m_mul; /* RESTARTS: each longer, each lower by so much; 0: 2, 1 */
+    int64_t boundaries[TMB_PIECES -
+            1]; /* PIECEWISE: values[i] while step <= boundaries[i], then the last */
+    float values[TMB_PIECES];
+    int pieces; /* how many values */
+} tmb_decay;
 
 typedef struct tmb_compile_opts {
     tmb_loss loss;         /* 0: binary cross-entropy for one output, else categorical */
@@ -64,6 +91,7 @@ typedef struct tmb_compile_opts {
     float floor;        /* lowest lr, as a share of lr */
     float factor;       /* STEP; 0: 0.1 */
     int every;          /* STEP, epochs; 0: 10 */
+    tmb_decay decay;    /* Keras' schedules */
     float average;      /* weights are averaged, new ones by 1 - average, and the average is what is
                             validated, saved and predicts; 0: off */
     uint64_t seed;      /* initial weights (new nets only) and dropout */
@@ -87,7 +115,8 @@ typedef struct tmb_epoch {
     bool validated;
     double val_loss;
     tmb_share val_accuracy;
-    double lr;                         /* at the epoch's last step */
+    double val_auc; /* of two classes: area under the ROC curve, as Keras' AUC() */
+    double lr;      /* at the epoch's last step */
     double seconds, images_per_second; /* of training; seconds with validation */
     double data_wait;                  /* seconds that compute waited for photos */
     bool best;                         /* best validation loss or accuracy so far */
@@ -101,7 +130,7 @@ typedef struct tmb_progress {
     bool validating;
 } tmb_progress;
 
-typedef enum tmb_monitor { TMB_VAL_LOSS = 0, TMB_VAL_ACCURACY } tmb_monitor;
+typedef enum tmb_monitor { TMB_VAL_LOSS = 0, TMB_VAL_ACCURACY, TMB_VAL_AUC } tmb_monitor;
 
 typedef struct tmb_fit_opts {
     int epochs; /* 0: 1 */
@@ -115,9 +144,17 @@ typedef struct tmb_fit_opts {
     tmb_monitor monitor;       /* of the three below */
     int patience;              /* stop after so many epochs without improvement; 0: never */
     float min_delta;
-    bool restore_best;    /* end with the weights of the best epoch */
-    int plateau;          /* lr times plateau_factor after so many epochs without improvement */
-    float plateau_factor; /* 0: 0.1 */
+    bool has_baseline; /* the wait starts anew only where `baseline` is passed too */
+    float baseline;
+    int start_from_epoch;    /* patience and best weights look away from so many first epochs */
+    bool restore_best;       /* end with the weights of the best epoch */
+    int plateau;             /* lr times plateau_factor after so many epochs without improvement */
+    float plateau_factor;    /* 0: 0.1 */
+    float plateau_min_delta; /* 0: 0.0001; below 0: none */
+    int cooldown;            /* epochs after a cut in which no wait is counted */
+    float min_lr;            /* never below */
+    /* The rate of each epoch, instead of the schedule: its number from 0, the rate before. */
+    double (*schedule)(void *user, int epoch, double lr);
     /* Frozen layers at the net's bottom: what they make of a photo is computed once for each of so many
      * augmented views and kept, not anew in each epoch, which trains on view epoch mod kept_views. 0:
      * computed anew. Validation then sees photos as they are, not mirrored ones beside them. */
@@ -144,12 +181,21 @@ TMB_API int tmb_model_fit_features(tmb_model *model, const tmb_features *train,
 /* The epochs of the last fit, a resumed one's earlier ones included. Borrowed until the next fit. */
 TMB_API int tmb_model_history(const tmb_model *model, const tmb_epoch **epochs);
 
+/* One class against the others: answers true and false, positive and negative; 0 / 0 is 0. */
+typedef struct tmb_class_figures {
+    int64_t tp, fp, fn, tn;
+    double precision, recall, f1;
+} tmb_class_figures;
+
 typedef struct tmb_evaluation {
     int64_t n;
     int classes;
     double loss;
     tmb_share accuracy;
     double calibration_error; /* expected calibration error, 15 bins of confidence */
+    double auc, auc_pr;       /* of two classes, as Keras' AUC(), AUC(curve="PR"); else 0 */
+    double top5; /* share with the truth among the five best; 0: five classes or fewer */
+    tmb_class_figures *by_class; /* (classes); NULL like confusion */
     /* In the data set's order. Where the truth is no class number (tmb_images_opts.class_mode) there is
      * neither confusion nor answers, classes are the net's outputs, and probabilities are these. */
     int64_t *confusion;   /* (classes, classes): row truth, column answer */

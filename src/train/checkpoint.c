@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STATE_FORMAT = 1 };
+enum { STATE_FORMAT = 2 };
 
 /* ---- JSON pieces ---- */
 
@@ -33,11 +33,11 @@ static double from_bits(const json_t *json)
 
 static json_t *epoch_to_json(const tmb_epoch *e)
 {
-    return json_pack("[i, i, b, b, o, o, o, o, o, o, o, o, o, o]", e->number, e->epochs,
+    return json_pack("[i, i, b, b, o, o, o, o, o, o, o, o, o, o, o]", e->number, e->epochs,
             e->validated, e->best, bits_of(e->loss), bits_of(e->accuracy), bits_of(e->val_loss),
             bits_of(e->val_accuracy.value), bits_of(e->val_accuracy.low),
             bits_of(e->val_accuracy.high), bits_of(e->lr), bits_of(e->seconds),
-            bits_of(e->images_per_second), bits_of(e->data_wait));
+            bits_of(e->images_per_second), bits_of(e->data_wait), bits_of(e->val_auc));
 }
 
 static tmb_epoch epoch_from_json(const json_t *json)
@@ -45,7 +45,7 @@ static tmb_epoch epoch_from_json(const json_t *json)
     tmb_epoch e = {0};
     double *const field[] = {&e.loss, &e.accuracy, &e.val_loss, &e.val_accuracy.value,
             &e.val_accuracy.low, &e.val_accuracy.high, &e.lr, &e.seconds, &e.images_per_second,
-            &e.data_wait};
+            &e.data_wait, &e.val_auc};
 
     e.number = (int)json_integer_value(json_array_get(json, 0));
     e.epochs = (int)json_integer_value(json_array_get(json, 1));
@@ -75,14 +75,15 @@ static json_t *state_to_json(const tmb__fit *fit, const char *settings)
         json_array_append_new(history, epoch_to_json(&fit->training->history[i]));
     fingerprint_text(fit->train, data);
     fingerprint_text(fit->validation, validation);
-    return json_pack(
-            "{s:i, s:i, s:I, s:I, s:o, s:I, s:I, s:{s:o, s:i, s:i, s:i, s:o}, s:s, s:s, s:s, s:o}",
+    return json_pack("{s:i, s:i, s:I, s:I, s:o, s:I, s:I, s:{s:o, s:i, s:i, s:i, s:o, s:i, s:o, "
+                     "s:o}, s:s, s:s, s:s, s:o}",
             "format", STATE_FORMAT, "epoch", fit->epoch, "batch", (json_int_t)fit->batch, "step",
             (json_int_t)fit->step, "loss_sum", bits_of(fit->loss_sum), "seen",
             (json_int_t)fit->seen, "right", (json_int_t)fit->right, "monitor", "best",
             bits_of(m->best), "best_epoch", m->best_epoch, "wait", m->wait, "plateau_wait",
-            m->plateau_wait, "lr_scale", bits_of(m->lr_scale), "settings", settings, "data", data,
-            "validation", validation, "history", history);
+            m->plateau_wait, "lr_scale", bits_of(m->lr_scale), "cooldown", m->cooldown,
+            "plateau_best", bits_of(m->plateau_best), "set_lr", bits_of(fit->set_lr), "settings",
+            settings, "data", data, "validation", validation, "history", history);
 }
 
 /* ---- saving ---- */
@@ -280,6 +281,9 @@ static int restore_position(tmb__fit *fit, const json_t *json)
     fit->monitor.wait = (int)json_integer_value(json_object_get(monitor, "wait"));
     fit->monitor.plateau_wait = (int)json_integer_value(json_object_get(monitor, "plateau_wait"));
     fit->monitor.lr_scale = from_bits(json_object_get(monitor, "lr_scale"));
+    fit->monitor.cooldown = (int)json_integer_value(json_object_get(monitor, "cooldown"));
+    fit->monitor.plateau_best = from_bits(json_object_get(monitor, "plateau_best"));
+    fit->set_lr = from_bits(json_object_get(monitor, "set_lr"));
     if (fit->epoch < 0 || fit->batch < 0 || fit->batch > fit->per_epoch || fit->step < 0)
         return tmb__fail(TMB_EMODEL, "%s: epoch %d, batch %lld, step %lld make no sense",
                 fit->opts->checkpoint, fit->epoch, (long long)fit->batch, (long long)fit->step);

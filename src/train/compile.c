@@ -2,6 +2,7 @@
 #include "train/train.h"
 
 #include <float.h>
+#include <math.h>
 
 static void training_free(void *user)
 {
@@ -79,6 +80,10 @@ static void fill_defaults(tmb_compile_opts *opts, int outputs)
     set_default(&opts->gamma, 2);
     set_default(&opts->alpha, 0.25f);
     set_default(&opts->delta, 1);
+    set_default(&opts->decay.end, 1e-4f);
+    set_default(&opts->decay.power, 1);
+    set_default(&opts->decay.t_mul, 2);
+    set_default(&opts->decay.m_mul, 1);
     set_default(&opts->factor, 0.1f);
     if (opts->optimizer == TMB_ADAMW) set_default(&opts->weight_decay, 0.004f);
     if (opts->schedule == TMB_ONECYCLE) set_default(&opts->warmup, 0.3f);
@@ -113,12 +118,44 @@ static int check_opts(const tmb_compile_opts *opts)
     }
     if ((int)opts->optimizer < 0 || opts->optimizer >= TMB_OPTIMIZERS)
         return tmb__fail(TMB_EINVAL, "compile: there is no optimizer number %d", opts->optimizer);
-    if ((int)opts->schedule < 0 || opts->schedule > TMB_ONECYCLE)
+    if ((int)opts->schedule < 0 || opts->schedule >= TMB_SCHEDULES)
         return tmb__fail(TMB_EINVAL, "compile: there is no schedule number %d", opts->schedule);
     if ((opts->clip_norm > 0) + (opts->clip_norm_each > 0) + (opts->clip_value > 0) > 1)
         return tmb__fail(TMB_EINVAL,
                 "compile: only one of clip_norm, clip_norm_each and clip_value can be given");
     if (opts->every < 1) return tmb__fail(TMB_EINVAL, "compile: every is %d, below 1", opts->every);
+    return 0;
+}
+
+static int check_decay(const tmb_compile_opts *opts)
+{
+    const tmb_decay *d = &opts->decay;
+    const bool rate = opts->schedule <= TMB_INVERSE_TIME_DECAY;
+
+    if (opts->schedule < TMB_EXPONENTIAL_DECAY) return 0;
+    if (opts->warmup > 0)
+        return tmb__fail(TMB_EINVAL, "compile: warmup is a share; this schedule counts steps");
+    if (opts->schedule != TMB_PIECEWISE_CONSTANT && d->steps < 1)
+        return tmb__fail(TMB_EINVAL, "compile: decay.steps is %lld, at least 1 expected",
+                (long long)d->steps);
+    if (rate && !(d->rate > 0 && isfinite(d->rate)))
+        return tmb__fail(
+                TMB_EINVAL, "compile: decay.rate is %g, above 0 expected", (double)d->rate);
+    if (!(d->t_mul >= 1 && d->m_mul > 0 && d->alpha >= 0 && d->alpha <= 1 && d->power > 0) ||
+            d->warmup_steps < 0 || (d->warmup_target > 0 && d->warmup_steps < 1))
+        return tmb__fail(TMB_EINVAL,
+                "compile: decay: t_mul from 1 on, m_mul and power above 0, alpha in [0, 1] and "
+                "warmup_steps with warmup_target expected");
+    if (opts->schedule != TMB_PIECEWISE_CONSTANT) return 0;
+    if (d->pieces < 1 || d->pieces > TMB_PIECES)
+        return tmb__fail(
+                TMB_EINVAL, "compile: decay.pieces is %d, 1 to %d expected", d->pieces, TMB_PIECES);
+    for (int i = 0; i < d->pieces; i++) {
+        if (!(d->values[i] >= 0 && isfinite(d->values[i])) ||
+                (i > 1 && d->boundaries[i - 1] <= d->boundaries[i - 2]))
+            return tmb__fail(
+                    TMB_EINVAL, "compile: decay: value %d or its boundary makes no sense", i);
+    }
     return 0;
 }
 
@@ -144,6 +181,7 @@ int tmb_model_compile(tmb_model *model, const tmb_compile_opts *opts)
     TMB_TRY(tmb__model_validate(model));
     fill_defaults(&filled, tmb_model_outputs(model));
     TMB_TRY(check_opts(&filled));
+    TMB_TRY(check_decay(&filled));
     TMB_TRY(check_loss(&filled, tmb_model_outputs(model)));
     training = tmb__calloc(1, sizeof *training);
     if (!training) return TMB_ENOMEM;

@@ -12,7 +12,8 @@ static int allocate(tmb_evaluation *out, bool by_label)
     if (!by_label) return 0;
     out->confusion = tmb__calloc(classes * classes, sizeof *out->confusion);
     out->answers = tmb__calloc(n, sizeof *out->answers);
-    return out->confusion && out->answers ? 0 : TMB_ENOMEM;
+    out->by_class = tmb__calloc(classes, sizeof *out->by_class);
+    return out->confusion && out->answers && out->by_class ? 0 : TMB_ENOMEM;
 }
 
 /* Fill everything that follows from the scores. */
@@ -28,7 +29,11 @@ static int summarise(
         tmb__metric_probabilities(
                 out->probabilities + i * out->classes, scores + i * outputs, outputs);
         out->confusion[labels[i] * out->classes + out->answers[i]]++;
+        if (out->classes > 5)
+            out->top5 += tmb__metric_in_top(scores + i * outputs, outputs, labels[i], 5);
     }
+    out->top5 /= (double)TMB_MAX(out->n, 1);
+    tmb__metric_classes(out->by_class, out->confusion, out->classes);
     out->calibration_error =
             tmb__metric_calibration(out->probabilities, labels, out->n, out->classes);
     tmb__free(labels);
@@ -51,6 +56,8 @@ static int evaluate(tmb_model *model, tmb_images *images, const tmb__source *sou
     tmb__free(scores);
     if (status < 0) return status;
     out->loss = pass.loss;
+    out->auc = tmb__curve_roc(&pass.curve);
+    out->auc_pr = tmb__curve_pr(&pass.curve);
     out->accuracy = tmb_share_of(pass.right, pass.judged);
     return 0;
 }
@@ -88,5 +95,6 @@ void tmb_evaluation_free(tmb_evaluation *evaluation)
     tmb__free(evaluation->confusion);
     tmb__free(evaluation->probabilities);
     tmb__free(evaluation->answers);
+    tmb__free(evaluation->by_class);
     *evaluation = (tmb_evaluation){0};
 }

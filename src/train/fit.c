@@ -22,11 +22,16 @@ static int check(const tmb_model *model, const tmb__source *train, const tmb__so
         return TMB_EINVAL;
     }
     if (opts->epochs < 0) return tmb__fail(TMB_EINVAL, "fit: epochs is %d, below 0", opts->epochs);
-    if ((int)opts->monitor < 0 || opts->monitor > TMB_VAL_ACCURACY)
+    if ((int)opts->monitor < 0 || opts->monitor > TMB_VAL_AUC)
         return tmb__fail(TMB_EINVAL, "fit: there is no monitor number %d", (int)opts->monitor);
     if (opts->patience < 0 || opts->plateau < 0)
         return tmb__fail(TMB_EINVAL, "fit: patience is %d and plateau %d, 0 or more expected",
                 opts->patience, opts->plateau);
+    if (opts->cooldown < 0 || opts->start_from_epoch < 0 || !(opts->min_lr >= 0))
+        return tmb__fail(
+                TMB_EINVAL, "fit: cooldown, start_from_epoch and min_lr cannot be below 0");
+    if (opts->monitor == TMB_VAL_AUC && (!validation || tmb_model_outputs(model) > 2))
+        return tmb__fail(TMB_EINVAL, "fit: val_auc needs validation data of two classes");
     if (opts->resume && !opts->checkpoint)
         return tmb__fail(TMB_EINVAL, "fit: resume needs the name of a checkpoint");
     TMB_TRY(tmb__source_check(train, model));
@@ -162,6 +167,15 @@ static int diverged(tmb__fit *fit, const tmb__step *step)
     return status;
 }
 
+static double rate_of(const tmb__fit *fit, int64_t step)
+{
+    const double lr = fit->opts->schedule
+            ? fit->set_lr
+            : tmb__schedule_lr(&fit->training->opts, step, fit->total, fit->per_epoch);
+
+    return fit->monitor.lr_scale * lr;
+}
+
 static int one_step(tmb__fit *fit, const tmb_batch *batch)
 {
     tmb__step step = {.x = batch->x,
@@ -175,8 +189,7 @@ static int one_step(tmb__fit *fit, const tmb_batch *batch)
     double sum = 0;
 
     TMB_TRY(fill_targets(fit, batch));
-    step.lr = (float)(fit->monitor.lr_scale *
-            tmb__schedule_lr(&fit->training->opts, fit->step, fit->total, fit->per_epoch));
+    step.lr = (float)rate_of(fit, fit->step);
     TMB_TRY(tmb__exec_step(fit->exec, &step));
     for (int i = 0; i < batch->count; i++) {
         sum += fit->loss[i];
@@ -215,6 +228,19 @@ static int report_step(tmb__fit *fit, bool validating, int64_t done)
 
 /* ---- an epoch ---- */
 
+/* Keras' LearningRateScheduler: the caller's function has the last word on the epoch's rate. */
+static int ask_rate(tmb__fit *fit)
+{
+    const double before = fit->monitor.lr_scale *
+            (fit->set_lr > 0 ? fit->set_lr : (double)fit->training->opts.lr);
+    const double lr = fit->opts->schedule(fit->opts->user, fit->epoch, before);
+
+    if (!(lr >= 0 && isfinite(lr)))
+        return tmb__fail(TMB_EINVAL, "fit: schedule gave the rate %g for epoch %d", lr, fit->epoch);
+    fit->set_lr = lr / fit->monitor.lr_scale;
+    return 0;
+}
+
 static int train_batches(tmb__fit *fit)
 {
     const tmb__source *train = fit->train;
@@ -222,6 +248,7 @@ static int train_batches(tmb__fit *fit)
     int more;
 
     TMB_TRY(train->epoch(train->data, fit->epoch, fit->batch));
+    if (fit->opts->schedule && fit->batch == 0) TMB_TRY(ask_rate(fit));
     fit->epoch_started = tmb__now();
     fit->epoch_first = fit->seen;
     fit->waited = 0;
@@ -258,6 +285,7 @@ static int validate(tmb__fit *fit, tmb_epoch *epoch)
             &fit->scorer, fit->model, fit->validation, &pass, NULL, on_validated, fit));
     epoch->validated = true;
     epoch->val_loss = pass.loss;
+    epoch->val_auc = tmb__curve_roc(&pass.curve);
     epoch->val_accuracy = tmb_share_of(pass.right, pass.judged);
     return 0;
 }
@@ -265,14 +293,12 @@ static int validate(tmb__fit *fit, tmb_epoch *epoch)
 static tmb_epoch epoch_figures(const tmb__fit *fit)
 {
     double seen = (double)TMB_MAX(fit->seen, 1);
-    double lr = tmb__schedule_lr(
-            &fit->training->opts, TMB_MAX(fit->step - 1, 0), fit->total, fit->per_epoch);
 
     return (tmb_epoch){.number = fit->epoch + 1,
             .epochs = fit->epochs,
             .loss = fit->loss_sum / seen,
             .accuracy = accuracy_of(fit),
-            .lr = lr * fit->monitor.lr_scale,
+            .lr = rate_of(fit, TMB_MAX(fit->step - 1, 0)),
             .data_wait = fit->waited,
             .images_per_second =
                     fit->trained > 0 ? (double)(fit->seen - fit->epoch_first) / fit->trained : 0};

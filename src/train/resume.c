@@ -56,6 +56,21 @@ static void add_compile(tmb__strbuf *sb, const tmb_compile_opts *o)
     add_float(sb, "floor", o->floor);
     add_float(sb, "factor", o->factor);
     add_int(sb, "every", o->every);
+    add_int(sb, "decay_steps", o->decay.steps);
+    add_float(sb, "decay_rate", o->decay.rate);
+    add_int(sb, "staircase", o->decay.staircase);
+    add_float(sb, "decay_end", o->decay.end);
+    add_float(sb, "power", o->decay.power);
+    add_int(sb, "cycle", o->decay.cycle);
+    add_float(sb, "decay_alpha", o->decay.alpha);
+    add_float(sb, "warmup_target", o->decay.warmup_target);
+    add_int(sb, "warmup_steps", o->decay.warmup_steps);
+    add_float(sb, "t_mul", o->decay.t_mul);
+    add_float(sb, "m_mul", o->decay.m_mul);
+    for (int i = 0; i < o->decay.pieces; i++)
+        tmb__strbuf_add(sb, "piece=%lld:%.9g ",
+                (long long)(i + 1 < o->decay.pieces ? o->decay.boundaries[i] : -1),
+                (double)o->decay.values[i]);
     add_float(sb, "average", o->average);
     tmb__strbuf_add(sb, "seed=%llu ", (unsigned long long)o->seed);
 }
@@ -72,6 +87,11 @@ static void add_fit(tmb__strbuf *sb, const tmb__fit *fit)
     add_float(sb, "min_delta", o->min_delta);
     add_int(sb, "plateau", o->plateau);
     add_float(sb, "plateau_factor", o->plateau_factor);
+    add_float(sb, "plateau_min_delta", o->plateau_min_delta);
+    add_int(sb, "cooldown", o->cooldown);
+    add_float(sb, "min_lr", o->min_lr);
+    add_int(sb, "start_from_epoch", o->start_from_epoch);
+    add_float(sb, "baseline", o->has_baseline ? o->baseline : 0);
     if (fit->class_weight)
         add_floats(sb, "class_weight", fit->class_weight, fit->train->classes);
     else

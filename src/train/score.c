@@ -103,6 +103,8 @@ static int add_batch(tmb__scorer *scorer, const tmb__truth *truth, const tmb_bat
 
         loss += weight * tmb__truth_loss(truth, s, target);
         out->right += tmb__truth_right(truth, s, target, batch->label ? batch->label[i] : -1);
+        if (outputs <= 2 && truth->judge == TMB__JUDGE_LABEL)
+            tmb__curve_add(&out->curve, s[outputs - 1], batch->label[i] == 1);
         for (int k = 0; scores && k < outputs; k++)
             scores[batch->index[i] * outputs + k] = s[k];
     }

@@ -34,6 +34,19 @@ double tmb__metric_calibration(
 /* The penalties l1 sum|w| + l2 sum w^2 of the trainable layers. */
 double tmb__metric_penalty(const tmb_model *model);
 
+/* Scores of two classes sorted into Keras' 200 thresholds, for the areas under its curves. */
+enum { TMB__THRESHOLDS = 200 };
+typedef struct tmb__curve {
+    int64_t yes[TMB__THRESHOLDS], no[TMB__THRESHOLDS]; /* truths whose score falls there */
+} tmb__curve;
+void tmb__curve_add(tmb__curve *curve, float score, bool truth);
+double tmb__curve_roc(const tmb__curve *curve);
+double tmb__curve_pr(const tmb__curve *curve);
+/* Precision, recall and F1 of each class from a confusion matrix. */
+void tmb__metric_classes(tmb_class_figures *out, const int64_t *confusion, int classes);
+/* Fewer than k scores are above the truth's. */
+bool tmb__metric_in_top(const float *scores, int classes, int label, int k);
+
 /* ---- where samples come from (source.c, fit_features.c) ---- */
 
 typedef struct tmb__source {
@@ -115,6 +128,7 @@ int tmb__scorer_run(tmb__scorer *scorer, const float *x, int n, float *scores);
 typedef struct tmb__pass {
     double loss;
     int64_t n, right, judged;
+    tmb__curve curve; /* of two classes */
 } tmb__pass;
 int tmb__scorer_pass(tmb__scorer *scorer, tmb_model *model, const tmb__source *source,
         tmb__pass *out, float *scores, int (*on_batch)(void *user, int64_t done), void *user);
@@ -125,6 +139,8 @@ typedef struct tmb__monitor {
     double best;            /* loss, or minus the accuracy; infinite before the first epoch */
     int best_epoch;         /* number from 1; 0: none yet */
     int wait, plateau_wait; /* epochs without improvement */
+    double plateau_best;    /* the plateau rule's own */
+    int cooldown;           /* epochs it still looks away */
     double lr_scale;        /* what the plateau rule has done to lr; 1 at the start */
 } tmb__monitor;
 void tmb__monitor_start(tmb__monitor *monitor);
@@ -149,9 +165,9 @@ typedef struct tmb__fit {
     float *raw, *best;        /* (n_weights): weights under the average; those of the best epoch */
     int64_t per_epoch, total; /* steps */
     /* Where training stands; what a checkpoint keeps beside weights and slots. */
-    int64_t step, batch; /* steps in all; batches done in this epoch */
-    int epoch;           /* from 0 */
-    double loss_sum;
+    int64_t step, batch;     /* steps in all; batches done in this epoch */
+    int epoch;               /* from 0 */
+    double loss_sum, set_lr; /* set_lr: what opts->schedule said, without the plateau's scale */
     int64_t seen, right;
     tmb__monitor monitor;
     /* Clock only, kept nowhere. */

@@ -123,3 +123,30 @@ TEST(monitor_patience_and_plateau_count_apart)
 
     assert_int_equal(epochs_until_done(&opts, flat, 6), 6);
 }
+
+TEST(monitor_cooldown_and_least_rate)
+{
+    const tmb_fit_opts opts = {.plateau = 1, .plateau_factor = 0.5f, .cooldown = 2, .min_lr = 0.3f};
+    const double scale[] = {1, 0.5, 0.5, 0.3, 0.3, 0.3};
+    tmb__monitor monitor;
+
+    tmb__monitor_start(&monitor);
+    for (int i = 0; i < 6; i++) {
+        tmb_epoch epoch = epoch_of(i + 1, 0.5);
+
+        epoch.lr = monitor.lr_scale;
+        tmb__monitor_epoch(&monitor, &opts, &epoch);
+        assert_near(monitor.lr_scale, scale[i], 1e-7);
+    }
+}
+
+TEST(monitor_baseline_and_first_epochs)
+{
+    const double falls[] = {0.9, 0.8, 0.7, 0.6, 0.5};
+    const tmb_fit_opts baseline = {.patience = 3, .has_baseline = true, .baseline = 0.4f};
+    const tmb_fit_opts later = {.patience = 1, .start_from_epoch = 3};
+    const double flat[] = {0.5, 0.5, 0.5, 0.5, 0.5};
+
+    assert_int_equal(epochs_until_done(&baseline, falls, 5), 3);
+    assert_int_equal(epochs_until_done(&later, flat, 5), 5);
+}

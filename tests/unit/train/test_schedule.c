@@ -113,3 +113,80 @@ TEST(schedule_is_finite_at_its_edges)
     assert_near(tmb__schedule_lr(&cosine, 0, 0, 0), 0, 1e-8);
     assert_near(tmb__schedule_lr(&cosine, 0, 1, 1), 0.1, 1e-8);
 }
+
+/* ---- Keras' schedules by the number of steps ---- */
+
+typedef struct decay_case {
+    const char *name;
+    tmb_compile_opts opts;
+} decay_case;
+
+static const decay_case decays[] = {
+        {"cosine", {.schedule = TMB_COSINE_DECAY, .lr = 0.1f, .decay = {.steps = 20}}},
+        {"cosine_alpha",
+                {.schedule = TMB_COSINE_DECAY, .lr = 0.1f, .decay = {.steps = 20, .alpha = 0.1f}}},
+        {"cosine_warmup",
+                {.schedule = TMB_COSINE_DECAY,
+                        .lr = 0.01f,
+                        .decay = {.steps = 20,
+                                .alpha = 0.05f,
+                                .warmup_target = 0.1f,
+                                .warmup_steps = 5}}},
+        {"cosine_restarts",
+                {.schedule = TMB_COSINE_RESTARTS,
+                        .lr = 0.1f,
+                        .decay = {.steps = 4, .m_mul = 0.9f, .alpha = 0.01f}}},
+        {"exponential",
+                {.schedule = TMB_EXPONENTIAL_DECAY,
+                        .lr = 0.1f,
+                        .decay = {.steps = 7, .rate = 0.5f}}},
+        {"exponential_stairs",
+                {.schedule = TMB_EXPONENTIAL_DECAY,
+                        .lr = 0.1f,
+                        .decay = {.steps = 7, .rate = 0.5f, .staircase = true}}},
+        {"piecewise",
+                {.schedule = TMB_PIECEWISE_CONSTANT,
+                        .decay = {.boundaries = {5, 12},
+                                .values = {0.1f, 0.01f, 0.001f},
+                                .pieces = 3}}},
+        {"polynomial",
+                {.schedule = TMB_POLYNOMIAL_DECAY,
+                        .lr = 0.1f,
+                        .decay = {.steps = 20, .end = 0.001f, .power = 2}}},
+        {"polynomial_cycle",
+                {.schedule = TMB_POLYNOMIAL_DECAY,
+                        .lr = 0.1f,
+                        .decay = {.steps = 8, .end = 0.001f, .cycle = true}}},
+        {"inverse_time",
+                {.schedule = TMB_INVERSE_TIME_DECAY,
+                        .lr = 0.1f,
+                        .decay = {.steps = 5, .rate = 0.5f}}},
+};
+
+TEST(schedule_decays_equal_keras)
+{
+    for (size_t i = 0; i < TMB_COUNT(decays); i++) {
+        tmb_model *net = toy_net(1);
+        float lr[GOLDEN_STEPS];
+
+        assert_ok(tmb_model_compile(net, &decays[i].opts));
+        curve(lr, &tmb__training_of(net)->opts, 1000, 10);
+        print_message("%s\n", decays[i].name);
+        assert_floats_near(lr, keras(decays[i].name), GOLDEN_STEPS, TOLERANCE);
+        tmb_model_free(net);
+    }
+}
+
+TEST(schedule_decays_refuse_what_makes_no_sense)
+{
+    const tmb_compile_opts bad[] = {{.schedule = TMB_EXPONENTIAL_DECAY, .decay = {.rate = 0.5f}},
+            {.schedule = TMB_INVERSE_TIME_DECAY, .decay = {.steps = 5}},
+            {.schedule = TMB_PIECEWISE_CONSTANT}, {.schedule = TMB_SCHEDULES},
+            {.schedule = TMB_COSINE_DECAY, .decay = {.steps = 5, .warmup_target = 1}},
+            {.schedule = TMB_COSINE_DECAY, .warmup = 0.1f, .decay = {.steps = 5}}};
+    tmb_model *net = toy_net(1);
+
+    for (size_t i = 0; i < TMB_COUNT(bad); i++)
+        assert_status(tmb_model_compile(net, &bad[i]), TMB_EINVAL);
+    tmb_model_free(net);
+}
