@@ -16,7 +16,8 @@ static int check_arguments(const options *opts)
     }
     if (opt_given(opts, OPT_OUTPUT)) return check_overwrite(opt_text(opts, OPT_OUTPUT, NULL), opts);
     tmb__fail(TMB_EINVAL, "-o is missing: the file to write");
-    tmb__hint("its ending says what it becomes: .thimble, .h5, .npz or .safetensors");
+    tmb__hint("its ending says what it becomes: .thimble, .keras, .h5, .weights.h5, .weights.json, "
+              ".npz, .safetensors");
     return TMB_EINVAL;
 }
 
@@ -52,12 +53,31 @@ static int change_model(tmb_model *model, const options *opts)
     return status;
 }
 
-static int write_model(tmb_model *model, const char *path)
+static int write_model(tmb_model *model, const char *path, const options *opts)
 {
+    const tmb_export_opts export = {.whole = opt_given(opts, OPT_WHOLE),
+            .rescaling = opt_given(opts, OPT_RESCALING),
+            .shard_bytes = (int64_t)opt_number(opts, OPT_SHARD_SIZE, 0)};
     const size_t n = strlen(path);
 
-    if (n > 8 && strcmp(path + n - 8, ".thimble") == 0) return tmb_model_save(model, path);
-    return tmb_model_save_weights(model, path);
+    if (n <= 8 || strcmp(path + n - 8, ".thimble") != 0)
+        return tmb_model_export(model, path, &export);
+    if (!export.whole && !export.rescaling && !export.shard_bytes)
+        return tmb_model_save(model, path);
+    return tmb__fail(TMB_EINVAL, "%s: --whole, --rescaling and --shard-size are for Keras' files",
+            tmb__printable(path));
+}
+
+/* True if something is asked for that only a net can do. */
+static bool wants_net(const options *opts)
+{
+    static const option_id ids[] = {
+            OPT_INIT_FROM, OPT_CLASSES, OPT_WHOLE, OPT_RESCALING, OPT_SHARD_SIZE};
+    bool any = load_opts_given(opts);
+
+    for (size_t i = 0; i < TMB_COUNT(ids); i++)
+        any = any || opt_given(opts, ids[i]);
+    return any;
 }
 
 /* `status` is why there is no model: the failure to report if it cannot be copied either. */
@@ -66,9 +86,8 @@ static int copy_tensors(const options *opts, const char *path, int status)
     const ui u = ui_of(opts);
 
     if (status == TMB_ENOMEM || !info_tensors_takes(opts->args[0])) return status;
-    if (load_opts_given(opts) || opt_given(opts, OPT_INIT_FROM) || opt_given(opts, OPT_CLASSES)) {
-        tmb__hint("without a net there is nothing that --init-from, --classes or an order could be "
-                  "for");
+    if (wants_net(opts)) {
+        tmb__hint("what is asked for needs a net: export its model, --init-from this file");
         return status;
     }
     TMB_TRY(tmb_tensors_convert(opts->args[0], path));
@@ -86,7 +105,7 @@ int cmd_EXPORT(const options *opts)
     status = open_model(&model, opts->args[0]);
     if (status < 0) return copy_tensors(opts, path, status);
     status = change_model(model, opts);
-    if (status == 0) status = write_model(model, path);
+    if (status == 0) status = write_model(model, path, opts);
     tmb_model_free(model);
     return status;
 }

@@ -16,6 +16,24 @@ cmp a.npz d.npz
 t info d.thimble | grep cups
 t info d.thimble --tensors | sed -E 's/(float32|uint8).*//'
 
+# to Keras and back: the same weights, classes and preprocessing
+for kind in keras weights.h5 h5; do
+    t export d.thimble -o k.$kind --force
+    t export d.thimble --init-from k.$kind -q -o k.npz --force
+    cmp a.npz k.npz
+done
+t export d.thimble -o k.weights.json --shard-size 80K
+ls k_0*
+t export d.thimble --init-from k.weights.json -q -o k.npz --force
+cmp a.npz k.npz
+t export d.thimble -o w.h5 --whole --rescaling
+for file in k.keras w.h5; do
+    t export $file -q -o again.thimble --force
+    t info again.thimble | sed -n '2,8p;/^classes/p'
+done
+t export d.thimble -o x.npz --rescaling
+t export d.thimble -o x.thimble --whole
+
 t export golden/keras/legacy.h5 -o e.safetensors
 t info e.safetensors | cut -c 1-96
 t export golden/containers/shards.weights.json -o f.npz
