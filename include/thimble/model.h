@@ -221,6 +221,25 @@ typedef struct tmb_rescaling_opts {
 } tmb_rescaling_opts;
 TMB_API tmb_layer tmb_model_add_rescaling(tmb_model *model, const tmb_rescaling_opts *opts);
 
+/* In training only; nothing below may be trained. Where a factor has a low and a high end, {v, v} is
+ * always v and {0, 0} no change. */
+typedef struct tmb_random_opts {
+    bool horizontal, vertical; /* FLIP; neither: both at once */
+    float factor[2];           /* ROTATION: of a whole turn. ZOOM: rows seen, as 1 + factor of them.
+                                * TRANSLATION: down, of the height. CONTRAST: 1 - low .. 1 + high
+                                * times as far from the mean. BRIGHTNESS: added, of value_range. */
+    float width_factor[2];     /* ZOOM, TRANSLATION: columns; {0, 0} in ZOOM: as the rows */
+    int size[2];               /* CROP: height, width; when predicting, the largest middle part */
+    tmb_edge edge;             /* ROTATION, ZOOM, TRANSLATION */
+    float fill;                /* of TMB_EDGE_CONSTANT */
+    bool nearest;              /* the nearest pixel; else between four */
+    float value_range[2];      /* CONTRAST, BRIGHTNESS: what x has; {0, 0}: 0 to 255 */
+    const char *name;
+    tmb_layer from;
+} tmb_random_opts;
+TMB_API tmb_layer tmb_model_add_random(
+        tmb_model *model, tmb_random_kind kind, const tmb_random_opts *opts);
+
 /* The first error among the layers added so far; 0 if there is none. */
 TMB_API int tmb_model_check(tmb_model *model);
 
@@ -297,16 +316,17 @@ TMB_API int tmb_model_outputs(const tmb_model *model);
 #define tmb_cropping2d(m, ...)  tmb_model_add_cropping2d((m), &(tmb_zeropad2d_opts){__VA_ARGS__})
 #define tmb_upsampling2d(m, ...)                                                                   \
     tmb_model_add_upsampling2d((m), &(tmb_upsampling2d_opts){__VA_ARGS__})
-#define tmb_add(m, ...)         tmb_model_add_add((m), &(tmb_merge_opts){__VA_ARGS__})
-#define tmb_concatenate(m, ...) tmb_model_add_concatenate((m), &(tmb_merge_opts){__VA_ARGS__})
-#define tmb_multiply(m, ...)    tmb_model_add_merge((m), TMB_MULTIPLY, &(tmb_merge_opts){__VA_ARGS__})
-#define tmb_average(m, ...)     tmb_model_add_merge((m), TMB_AVERAGE, &(tmb_merge_opts){__VA_ARGS__})
-#define tmb_maximum(m, ...)     tmb_model_add_merge((m), TMB_MAXIMUM, &(tmb_merge_opts){__VA_ARGS__})
-#define tmb_minimum(m, ...)     tmb_model_add_merge((m), TMB_MINIMUM, &(tmb_merge_opts){__VA_ARGS__})
-#define tmb_subtract(m, ...)    tmb_model_add_merge((m), TMB_SUBTRACT, &(tmb_merge_opts){__VA_ARGS__})
-#define tmb_permute(m, ...)     tmb_model_add_permute((m), &(tmb_permute_opts){__VA_ARGS__})
-#define tmb_reshape(m, ...)     tmb_model_add_reshape((m), &(tmb_reshape_opts){__VA_ARGS__})
-#define tmb_rescaling(m, ...)   tmb_model_add_rescaling((m), &(tmb_rescaling_opts){__VA_ARGS__})
+#define tmb_add(m, ...)          tmb_model_add_add((m), &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_concatenate(m, ...)  tmb_model_add_concatenate((m), &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_multiply(m, ...)     tmb_model_add_merge((m), TMB_MULTIPLY, &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_average(m, ...)      tmb_model_add_merge((m), TMB_AVERAGE, &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_maximum(m, ...)      tmb_model_add_merge((m), TMB_MAXIMUM, &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_minimum(m, ...)      tmb_model_add_merge((m), TMB_MINIMUM, &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_subtract(m, ...)     tmb_model_add_merge((m), TMB_SUBTRACT, &(tmb_merge_opts){__VA_ARGS__})
+#define tmb_permute(m, ...)      tmb_model_add_permute((m), &(tmb_permute_opts){__VA_ARGS__})
+#define tmb_reshape(m, ...)      tmb_model_add_reshape((m), &(tmb_reshape_opts){__VA_ARGS__})
+#define tmb_random(m, kind, ...) tmb_model_add_random((m), (kind), &(tmb_random_opts){__VA_ARGS__})
+#define tmb_rescaling(m, ...)    tmb_model_add_rescaling((m), &(tmb_rescaling_opts){__VA_ARGS__})
 #endif
 
 #ifdef __cplusplus

@@ -55,11 +55,18 @@ typedef struct tmb_attr {
     float eps, momentum;     /* BN; LN, optimizers: eps */
     tmb_noise noise;         /* DROPOUT */
     float rate;              /* DROPOUT: share set to zero; deviation of the noise added */
-    uint32_t id;             /* DROPOUT: distinguishes layers in the random stream */
+    uint32_t id;             /* DROPOUT, RANDOM: distinguishes layers in the random stream */
     float scale, offset;     /* SCALE: y = x * scale + offset */
     tmb_merge merge;         /* MERGE: MULTIPLY, MAXIMUM or MINIMUM */
     int axes[4];             /* PERMUTE: axis i + 1 of y is axis axes[i] of x; 0 is the batch */
-    bool bilinear;           /* UPSAMPLE: between pixels; else each is repeated */
+    bool bilinear;           /* UPSAMPLE, RANDOM: between pixels; else the nearest one */
+    tmb_random_kind random;  /* RANDOM */
+    float range[4];          /* RANDOM: low and high factor of rows, or of all; of columns */
+    float values[2];         /* RANDOM: CONTRAST, BRIGHTNESS: y lies in between */
+    bool flip[2];            /* RANDOM: FLIP rows, columns */
+    bool fixed;              /* RANDOM: ZOOM: columns as rows; CROP: the middle */
+    tmb_edge edge;           /* RANDOM: FLIP to CROP */
+    float fill;              /* RANDOM: of TMB_EDGE_CONSTANT */
     tmb_loss loss;           /* LOSS */
     bool logits;             /* LOSS: z comes before sigmoid / softmax */
     float smoothing;         /* LOSS: label smoothing */
@@ -108,7 +115,7 @@ typedef struct tmb_bind {
 
 typedef struct tmb_run {
     int n;         /* samples, 1 .. max_batch */
-    uint64_t seed; /* of DROPOUT */
+    uint64_t seed; /* of DROPOUT, RANDOM */
     int64_t step;  /* optimizer steps done before this one */
     float lr;
     const tmb_bind *binds; /* every INPUT tensor */

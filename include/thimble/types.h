@@ -44,6 +44,25 @@ typedef enum tmb_noise {
     TMB_NOISE_GAUSSIAN /* added */
 } tmb_noise;
 
+/* What happens to photos inside a net while it trains, each photo by a draw of its own. */
+typedef enum tmb_random_kind {
+    TMB_RANDOM_FLIP = 1,
+    TMB_RANDOM_ROTATION,
+    TMB_RANDOM_ZOOM,
+    TMB_RANDOM_TRANSLATION,
+    TMB_RANDOM_CROP,
+    TMB_RANDOM_CONTRAST,
+    TMB_RANDOM_BRIGHTNESS
+} tmb_random_kind;
+
+/* What stands beyond the edges of a photo abcd. */
+typedef enum tmb_edge {
+    TMB_EDGE_REFLECT = 0, /* dcba abcd dcba */
+    TMB_EDGE_CONSTANT,
+    TMB_EDGE_NEAREST, /* aaaa abcd dddd */
+    TMB_EDGE_WRAP     /* abcd abcd abcd */
+} tmb_edge;
+
 /* What a kernel is held to after each step. */
 typedef enum tmb_limit {
     TMB_NO_LIMIT = 0,

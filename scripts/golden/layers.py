@@ -155,4 +155,23 @@ for number, (name, constraint, shape) in enumerate(CONSTRAINTS):
     w = normal(np.random.default_rng(1000 + number), *shape)
     arrays["constraint_%s/w" % name] = w
     arrays["constraint_%s/y" % name] = constraint(wide(w)).numpy()
+
+# Random layers, made certain by ranges of one value: x and y in training. The resampler works in float32.
+keras.config.set_floatx("float32")
+RANDOM = [
+    ("rotation", layers.RandomRotation((0.1, 0.1)), 1),
+    ("rotation_constant", layers.RandomRotation((-0.2, -0.2), fill_mode="constant", fill_value=9.0), 1),
+    ("rotation_nearest", layers.RandomRotation((0.03, 0.03), interpolation="nearest", fill_mode="nearest"), 1),
+    ("zoom_out", layers.RandomZoom((0.6, 0.6)), 1),
+    ("zoom_in", layers.RandomZoom((-0.4, -0.4), (0.3, 0.3), fill_mode="wrap"), 1),
+    ("translation", layers.RandomTranslation((0.3, 0.3), (-0.25, -0.25)), 1),
+    ("translation_wrap", layers.RandomTranslation((-0.9, -0.9), (0.7, 0.7), fill_mode="wrap"), 1),
+    ("translation_nearest", layers.RandomTranslation((0.15, 0.15), (0.4, 0.4), fill_mode="nearest"), 1),
+    ("brightness", layers.RandomBrightness((0.2, 0.2)), 255),
+    ("brightness_range", layers.RandomBrightness((-0.3, -0.3), value_range=(-1, 1)), 1),
+]
+for number, (name, layer, most) in enumerate(RANDOM):
+    x = np.random.default_rng(2000 + number).random((2, 6, 9, 3)).astype(np.float32) * np.float32(most)
+    arrays["random_%s/x" % name] = x
+    arrays["random_%s/y" % name] = np.asarray(layer(tf.constant(x), training=True))
 save("layers.npz", arrays)

@@ -47,6 +47,7 @@ static const struct {
         [TMB_OP_PERMUTE] = {"@", "@"},
         [TMB_OP_UPSAMPLE] = {"nhwc", "nrsc"},
         [TMB_OP_UPSAMPLE_BWD] = {"nrsc", "nhwc"},
+        [TMB_OP_RANDOM] = {"nhwc", "nrsc"},
         [TMB_OP_SCALE] = {"*", "*"},
         [TMB_OP_LOSS] = {"nk nt n@", "n nk"},
         [TMB_OP_PENALTY] = {"* *", "1"},
@@ -319,6 +320,20 @@ static int check_upsample(const match *m)
     return 0;
 }
 
+/* Only a crop changes the size. */
+static int check_random(const match *m)
+{
+    const tmb_random_kind random = m->op->attr.random;
+    const bool crops = random == TMB_RANDOM_CROP;
+
+    if (random < TMB_RANDOM_FLIP || random > TMB_RANDOM_BRIGHTNESS)
+        return fail_op(m, "the kind is none of the known ones");
+    if (size_of(m, 'r') > size_of(m, 'h') || size_of(m, 's') > size_of(m, 'w') ||
+            (!crops && (size_of(m, 'r') < size_of(m, 'h') || size_of(m, 's') < size_of(m, 'w'))))
+        return fail_op(m, "the output's size is not the input's, or a crop of it");
+    return 0;
+}
+
 static int check_dropout(const match *m)
 {
     const tmb_attr *a = &m->op->attr;
@@ -436,6 +451,8 @@ static int check_attributes(const match *m)
     case TMB_OP_UPSAMPLE:
     case TMB_OP_UPSAMPLE_BWD:
         return check_upsample(m);
+    case TMB_OP_RANDOM:
+        return check_random(m);
     case TMB_OP_PAD:
     case TMB_OP_PAD_BWD:
         return check_pad(m);

@@ -22,8 +22,12 @@ typedef enum field_type {
     FIELD_FLOAT,
     FIELD_ACTIVATION,
     FIELD_INIT,
-    FIELD_PADDING,    /* "valid" or "same" */
-    FIELD_BETWEEN,    /* "nearest" or "bilinear" */
+    FIELD_PADDING, /* "valid" or "same" */
+    FIELD_BETWEEN, /* "nearest" or "bilinear" */
+    FIELD_NEAREST, /* the same, the default being the other */
+    FIELD_RANGE,   /* [low, high] */
+    FIELD_FLIP,
+    FIELD_EDGE,
     FIELD_BORDERS,    /* [[top, bottom], [left, right]] */
     FIELD_TARGET,     /* up to four sizes */
     FIELD_CONSTRAINT, /* {"class_name", "min", "max", "rate", "axes"}, only if there is one */
@@ -39,6 +43,8 @@ typedef enum field_type {
 #define CURVED   (KERNELS | K(ACTIVATION) | MERGES)
 #define DROPS    (K(DROPOUT) | K(SPATIAL_DROPOUT2D) | K(GAUSSIAN_DROPOUT))
 #define NORMS    (K(BATCHNORM) | K(LAYERNORM))
+#define WARPS    (K(RANDOM_ROTATION) | K(RANDOM_ZOOM) | K(RANDOM_TRANSLATION))
+#define TINTS    (K(RANDOM_CONTRAST) | K(RANDOM_BRIGHTNESS))
 #define GLOBALS  (K(GLOBAL_AVG_POOL2D) | K(GLOBAL_MAX_POOL2D))
 #define AT(part) offsetof(tmb__layer_config, part)
 
@@ -82,6 +88,16 @@ static const struct field {
         {"scale", FIELD_NOT, AT(no_scale), NORMS},
         {"center", FIELD_NOT, AT(no_center), NORMS},
         {"gamma_initializer", FIELD_INIT, AT(init), K(BATCHNORM)},
+        {"mode", FIELD_FLIP, AT(flip), K(RANDOM_FLIP)},
+        {"factor", FIELD_RANGE, AT(range), K(RANDOM_ROTATION) | TINTS},
+        {"height_factor", FIELD_RANGE, AT(range), K(RANDOM_ZOOM) | K(RANDOM_TRANSLATION)},
+        {"width_factor", FIELD_RANGE, AT(range[2]), K(RANDOM_ZOOM) | K(RANDOM_TRANSLATION)},
+        {"fill_mode", FIELD_EDGE, AT(edge), WARPS},
+        {"fill_value", FIELD_FLOAT, AT(fill), WARPS},
+        {"interpolation", FIELD_NEAREST, AT(nearest), WARPS},
+        {"value_range", FIELD_RANGE, AT(values), TINTS},
+        {"height", FIELD_INT, AT(kernel[0]), K(RANDOM_CROP)},
+        {"width", FIELD_INT, AT(kernel[1]), K(RANDOM_CROP)},
         {"target_shape", FIELD_TARGET, AT(shape), K(RESHAPE)},
         {"dims", FIELD_TARGET, AT(shape), K(PERMUTE)},
         {"scale", FIELD_FLOAT, AT(scale), K(RESCALING)},
@@ -126,6 +142,15 @@ static const char *const inits[] = {
 
 static const char *const paddings[] = {"valid", "same"};
 static const char *const betweens[] = {"nearest", "bilinear"};
+
+static const char *const nearests[] = {"bilinear", "nearest"};
+static const char *const flips[] = {"horizontal_and_vertical", "horizontal", "vertical"};
+static const char *const edges[] = {
+        [TMB_EDGE_REFLECT] = "reflect",
+        [TMB_EDGE_CONSTANT] = "constant",
+        [TMB_EDGE_NEAREST] = "nearest",
+        [TMB_EDGE_WRAP] = "wrap",
+};
 
 static const char *const limits[] = {
         [TMB_MAX_NORM] = "MaxNorm",
@@ -186,6 +211,19 @@ static void field_text(tmb__strbuf *sb, const struct field *field, const tmb__la
         break;
     case FIELD_BETWEEN:
         tmb__strbuf_add(sb, "\"%s\"", betweens[config->bilinear]);
+        break;
+    case FIELD_NEAREST:
+        tmb__strbuf_add(sb, "\"%s\"", nearests[config->nearest]);
+        break;
+    case FIELD_RANGE:
+        tmb__strbuf_add(
+                sb, "[%.9g,%.9g]", (double)((const float *)at)[0], (double)((const float *)at)[1]);
+        break;
+    case FIELD_FLIP:
+        tmb__strbuf_add(sb, "\"%s\"", flips[config->flip]);
+        break;
+    case FIELD_EDGE:
+        tmb__strbuf_add(sb, "\"%s\"", edges[config->edge]);
         break;
     case FIELD_BORDERS:
         tmb__strbuf_add(sb, "[[%d,%d],[%d,%d]]", ints[0], ints[1], ints[2], ints[3]);
@@ -332,6 +370,18 @@ static bool get_field(const struct field *field, const json_t *json, tmb__layer_
     case FIELD_BETWEEN:
         ok = tmb__json_choice(json, betweens, TMB_COUNT(betweens), &number);
         config->bilinear = number;
+        return ok;
+    case FIELD_NEAREST:
+        ok = tmb__json_choice(json, nearests, TMB_COUNT(nearests), &number);
+        config->nearest = number;
+        return ok;
+    case FIELD_RANGE:
+        return tmb__json_floats(json, at, 2);
+    case FIELD_FLIP:
+        return tmb__json_choice(json, flips, TMB_COUNT(flips), &config->flip);
+    case FIELD_EDGE:
+        ok = tmb__json_choice(json, edges, TMB_COUNT(edges), &number);
+        config->edge = (tmb_edge)number;
         return ok;
     case FIELD_BORDERS:
         return get_borders(json, at);

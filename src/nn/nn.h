@@ -40,6 +40,10 @@ typedef struct tmb__layer_config {
     tmb_activation activation;
     float alpha, max_value, threshold; /* alpha: also ReLU's negative_slope */
     float rate, momentum, epsilon, scale, offset;
+    float range[4], values[2], fill; /* Random..: factors of rows and columns */
+    int flip;                        /* RandomFlip: 0 both, 1 columns, 2 rows */
+    tmb_edge edge;
+    bool nearest;
     tmb_init init;
     float l1, l2;
     tmb_constraint constraint;

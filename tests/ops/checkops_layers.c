@@ -178,10 +178,78 @@ static void visit_moves(check_case *c, check_visit visit, void *user)
     }
 }
 
+/* ---- random photos ---- */
+
+typedef struct random_row {
+    const char *name;
+    tmb_attr attr;
+    int64_t rows, columns; /* of the crop */
+} random_row;
+
+static const random_row random_rows[] = {
+        {"flip both", {.random = TMB_RANDOM_FLIP, .flip = {true, true}}, 6, 7},
+        {"flip columns", {.random = TMB_RANDOM_FLIP, .flip = {false, true}}, 6, 7},
+        {"rotation", {.random = TMB_RANDOM_ROTATION, .range = {-0.4f, 0.4f}, .bilinear = true}, 6,
+                7},
+        {"rotation wrap",
+                {.random = TMB_RANDOM_ROTATION,
+                        .range = {0, 1},
+                        .bilinear = true,
+                        .edge = TMB_EDGE_WRAP},
+                6, 7},
+        {"zoom constant",
+                {.random = TMB_RANDOM_ZOOM,
+                        .range = {-0.5f, 0.9f, -0.3f, 0.7f},
+                        .bilinear = true,
+                        .edge = TMB_EDGE_CONSTANT,
+                        .fill = 3},
+                6, 7},
+        {"zoom nearest",
+                {.random = TMB_RANDOM_ZOOM,
+                        .range = {-0.5f, 0.9f},
+                        .fixed = true,
+                        .edge = TMB_EDGE_NEAREST},
+                6, 7},
+        {"translation",
+                {.random = TMB_RANDOM_TRANSLATION,
+                        .range = {-1, 1, -1, 1},
+                        .bilinear = true,
+                        .edge = TMB_EDGE_REFLECT},
+                6, 7},
+        {"crop", {.random = TMB_RANDOM_CROP, .edge = TMB_EDGE_NEAREST}, 4, 3},
+        {"crop of the middle",
+                {.random = TMB_RANDOM_CROP,
+                        .fixed = true,
+                        .bilinear = true,
+                        .edge = TMB_EDGE_NEAREST},
+                4, 3},
+        {"contrast", {.random = TMB_RANDOM_CONTRAST, .range = {0.5f, 0.9f}, .values = {-1, 1}}, 6,
+                7},
+        {"brightness", {.random = TMB_RANDOM_BRIGHTNESS, .range = {-0.5f, 0.5f}, .values = {-2, 2}},
+                6, 7},
+};
+
+static void visit_random(check_case *c, check_visit visit, void *user)
+{
+    for (size_t i = 0; i < TMB_COUNT(random_rows); i++) {
+        const random_row *row = &random_rows[i];
+        tmb_op *op;
+
+        case_start(c, "%s", row->name);
+        op = add_op(c, TMB_OP_RANDOM);
+        op->attr = row->attr;
+        op->attr.id = 3;
+        op->in[0] = add_rows(c, "x", TMB_ROLE_INPUT, FILL_NORMAL, DIMS(6, 7, 3));
+        op->out[0] = add_rows(c, "y", TMB_ROLE_OUTPUT, FILL_ZERO, DIMS(row->rows, row->columns, 3));
+        visit(user, c);
+    }
+}
+
 void check_cases_layers(check_case *c, check_visit visit, void *user)
 {
     visit_slopes(c, visit, user);
     visit_merges(c, visit, user);
     visit_norms(c, visit, user);
     visit_moves(c, visit, user);
+    visit_random(c, visit, user);
 }

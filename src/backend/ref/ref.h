@@ -78,6 +78,7 @@ void tmb__ref_reshape(const ref_call *call);
 void tmb__ref_permute(const ref_call *call);
 void tmb__ref_upsample(const ref_call *call);
 void tmb__ref_upsample_bwd(const ref_call *call);
+void tmb__ref_random(const ref_call *call);
 void tmb__ref_scale(const ref_call *call);
 void tmb__ref_loss(const ref_call *call);
 void tmb__ref_penalty(const ref_call *call);

@@ -66,6 +66,7 @@ static const ref_fn functions[TMB_OP_COUNT] = {
         [TMB_OP_PERMUTE] = tmb__ref_permute,
         [TMB_OP_UPSAMPLE] = tmb__ref_upsample,
         [TMB_OP_UPSAMPLE_BWD] = tmb__ref_upsample_bwd,
+        [TMB_OP_RANDOM] = tmb__ref_random,
         [TMB_OP_SCALE] = tmb__ref_scale,
         [TMB_OP_LOSS] = tmb__ref_loss,
         [TMB_OP_PENALTY] = tmb__ref_penalty,

@@ -42,6 +42,14 @@ static tmb_model *every_layer(void)
     tmb_layer a, b;
 
     assert_ok(tmb_model_new(&net, 12, 10, 3));
+    tmb_random(net, TMB_RANDOM_FLIP, .horizontal = true);
+    tmb_random(net, TMB_RANDOM_ROTATION, .factor = {-0.1f, 0.2f}, .edge = TMB_EDGE_WRAP);
+    tmb_random(net, TMB_RANDOM_ZOOM, .factor = {-0.1f, 0.2f}, .nearest = true);
+    tmb_random(net, TMB_RANDOM_TRANSLATION, .factor = {0, 0.1f}, .width_factor = {-0.1f, 0},
+            .edge = TMB_EDGE_CONSTANT, .fill = 7);
+    tmb_random(net, TMB_RANDOM_CROP, .size = {12, 9});
+    tmb_random(net, TMB_RANDOM_CONTRAST, .factor = {0.1f, 0.2f});
+    tmb_random(net, TMB_RANDOM_BRIGHTNESS, .factor = {-0.1f, 0.2f}, .value_range = {-1, 1});
     tmb_rescaling(net, .scale = 1 / 127.5f, .offset = -1);
     tmb_zeropad2d(net, .top = 1, .bottom = 2, .left = 3, .right = 0);
     tmb_conv2d(net, .filters = 4, .kernel = {3, 2}, .stride = {1, 2}, .same_padding = true,
