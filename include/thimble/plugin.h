@@ -72,7 +72,7 @@ typedef struct tmb_attr {
     float smoothing;         /* LOSS: label smoothing */
     float gamma, delta;      /* LOSS: of the focal losses (with alpha); of Huber */
     bool balanced, sum;      /* LOSS: binary focal weighs its classes; no division by n */
-    float l1, l2;            /* PENALTY: l1 sum|w| + l2 sum w^2, gradient into g */
+    float l1, l2;            /* PENALTY: l1 sum|w - start| + l2 sum (w - start)^2, gradient into g */
     float lr_scale;          /* optimizers: factor on run.lr */
     float weight_decay;      /* same: w -= lr * weight_decay * w before the step */
     float clip;              /* same, CLIP: g * min(1, clip / norm); 0: none */

@@ -82,6 +82,9 @@ typedef struct tmb_compile_opts {
     bool amsgrad;
     float accumulator;  /* Adagrad: where its sums start; 0: 0.1, with epsilon_outside 0 */
     float weight_decay; /* kernels only (rank 2 and up), decoupled; AdamW 0: 0.004 */
+    float layer_decay; /* each trained layer learns at this share of the rate of the one above; 0: 1 */
+    float start_penalty; /* times the squared distance to the weights at the start of fit, which is then
+                            no part of the loss that is shown; 0: none */
     /* At most one of these; 0: none. By Keras' names: */
     float clip_norm;      /* global_clipnorm: norm of all gradients together */
     float clip_norm_each; /* clipnorm: of each weight's gradient */

@@ -50,7 +50,7 @@ static const struct {
         [TMB_OP_RANDOM] = {"nhwc", "nrsc"},
         [TMB_OP_SCALE] = {"*", "*"},
         [TMB_OP_LOSS] = {"nk nt n@", "n nk"},
-        [TMB_OP_PENALTY] = {"* *", "1"},
+        [TMB_OP_PENALTY] = {"* * *", "1"},
         [TMB_OP_GRAD_NORM] = {"@", "1"},
         [TMB_OP_CLIP] = {"* 1", ""},
         [TMB_OP_SGD] = {"* * * 1", ""},

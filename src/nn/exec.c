@@ -39,7 +39,7 @@ static int read_tensor(tmb__exec *exec, int tensor, float *dst)
 
 /* ---- making ---- */
 
-/* Slots start at the list's value, averages at their weights. */
+/* Slots start at the list's value, averages and starts at their weights. */
 static int start_slots(tmb__exec *exec, const tmb_model *model)
 {
     int64_t most = 1;
@@ -59,9 +59,11 @@ static int start_slots(tmb__exec *exec, const tmb_model *model)
         const tmb__layer *layer = &model->layers[k];
 
         for (int j = 0; j < layer->n_weights && status == 0; j++, i++) {
-            if (exec->list.average[i] >= 0)
-                status = write_tensor(
-                        exec, exec->list.average[i], model->weights + layer->weight[j].offset);
+            const float *now = model->weights + layer->weight[j].offset;
+
+            if (exec->list.average[i] >= 0) status = write_tensor(exec, exec->list.average[i], now);
+            if (exec->list.start[i] >= 0 && status == 0)
+                status = write_tensor(exec, exec->list.start[i], now);
         }
     }
     return status;

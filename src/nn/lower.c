@@ -367,15 +367,17 @@ static int alloc_arrays(tmb__builder *b)
     list->param = tmb__calloc(n, sizeof *list->param);
     list->grad = tmb__calloc(n, sizeof *list->grad);
     list->average = tmb__calloc(n, sizeof *list->average);
-    list->slots = tmb__calloc(4 * n, sizeof *list->slots); /* three of an optimizer, one average */
+    list->start = tmb__calloc(n, sizeof *list->start);
+    list->slots =
+            tmb__calloc(5 * n, sizeof *list->slots); /* three of an optimizer, start, average */
     list->penalties = tmb__calloc(n, sizeof *list->penalties);
     list->folds = tmb__calloc((size_t)b->model->n_layers, sizeof *list->folds);
     b->places = tmb__calloc((size_t)b->model->n_layers, sizeof *b->places);
-    if (!list->param || !list->grad || !list->average || !list->slots || !list->penalties ||
-            !list->folds || !b->places)
+    if (!list->param || !list->grad || !list->average || !list->start || !list->slots ||
+            !list->penalties || !list->folds || !b->places)
         return TMB_ENOMEM;
     for (int i = 0; i < list->n_params; i++)
-        list->param[i] = list->grad[i] = list->average[i] = -1;
+        list->param[i] = list->grad[i] = list->average[i] = list->start[i] = -1;
     return 0;
 }
 
@@ -588,6 +590,7 @@ void tmb__lowered_free(tmb__lowered *lowered)
     tmb__free(lowered->param);
     tmb__free(lowered->grad);
     tmb__free(lowered->average);
+    tmb__free(lowered->start);
     tmb__free(lowered->slots);
     tmb__free(lowered->penalties);
     tmb__free(lowered->folds);

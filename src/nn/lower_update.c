@@ -45,6 +45,43 @@ static void emit_penalty(tmb__builder *b, const turn *t)
     tmb__emit(b, &op);
 }
 
+/* What was learned before is to be kept: a penalty on the distance to the first weights (L2-SP; Li,
+ * Grandvalet, Davoine: Explicit inductive bias for transfer learning, 2018). Its value is shown nowhere,
+ * so that losses compare. */
+static void emit_start(tmb__builder *b, const turn *t)
+{
+    const tmb__shape one = {.rank = 1, .dim = {1}};
+    tmb_op op = tmb__op_of(b, t->layer, TMB_OP_PENALTY);
+
+    if (t->g < 0 || b->train->start_penalty == 0) return;
+    op.in[0] = t->w;
+    op.in[1] = t->g;
+    op.in[2] = b->list->start[t->number] = add_slot(b, t, "start", "");
+    op.out[0] = tmb__emit_tensor(
+            b, TMB_ROLE_ACT, false, &one, "%s/%s/distance", t->layer->name, t->weight->name);
+    op.attr.l2 = b->train->start_penalty;
+    tmb__emit(b, &op);
+}
+
+/* Layers learn the slower the further they are from the output: layer_decay to the power of the number
+ * of trained layers above. */
+static float rate_of(const tmb__builder *b, const turn *t)
+{
+    const tmb__layer *layers = b->model->layers;
+    double rate = 1;
+
+    if (b->train->layer_decay == 0) return 1;
+    for (int k = b->last; &layers[k] > t->layer; k--) {
+        const int first = b->places[k].first_weight;
+        bool trained = false;
+
+        for (int i = 0; i < layers[k].n_weights; i++)
+            trained = trained || b->list->grad[first + i] >= 0;
+        if (trained) rate *= b->train->layer_decay;
+    }
+    return (float)rate;
+}
+
 static void emit_norm(tmb__builder *b)
 {
     const tmb__shape one = {.rank = 1, .dim = {1}};
@@ -122,6 +159,7 @@ static void emit_optimizer(tmb__builder *b, const turn *t)
             op.in[2 + i] = add_slot(b, t, "slot", rules[train->optimizer].slot[i]);
     }
     op.in[tmb__op_slots(slots, (int)op.kind, false) - 1] = b->list->norm;
+    op.attr.lr_scale = rate_of(b, t);
     op.attr.clip = train->clip_norm;
     op.attr.momentum = train->momentum;
     op.attr.nesterov = train->nesterov;
@@ -183,6 +221,7 @@ void tmb__emit_updates(tmb__builder *b)
     if (!trains) return;
     b->list->slot_start = b->train->accumulator;
     for_each_weight(b, emit_penalty);
+    for_each_weight(b, emit_start);
     emit_norm(b);
     for_each_weight(b, emit_clip);
     for_each_weight(b, emit_optimizer);

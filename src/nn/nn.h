@@ -118,7 +118,8 @@ typedef struct tmb__train_spec {
     tmb_optimizer optimizer;
     float momentum, rho, beta1, beta2, epsilon, weight_decay, average;
     float clip_norm, clip_each, clip_value;
-    float accumulator; /* where the optimizer's slots start */
+    float layer_decay, start_penalty; /* layer_decay 0: 1 */
+    float accumulator;                /* where the optimizer's slots start */
     bool nesterov, epsilon_outside, amsgrad, centered;
     bool input_gradient; /* also the gradient of x: exec_gradient of layer 1 */
 } tmb__train_spec;
@@ -186,6 +187,7 @@ typedef struct tmb__lowered {
     int *param;          /* tensor of weight i, counted over all layers; -1 outside the span */
     int *grad;           /* its gradient, -1 */
     int *average;        /* its averaged twin, -1 */
+    int *start;          /* what it was when the program was made, -1 */
     int *slots, n_slots; /* the optimizer's, and the averages */
     float slot_start;    /* the optimizer's first values */
     int *penalties, n_penalties;

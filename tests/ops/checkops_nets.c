@@ -214,8 +214,9 @@ static void visit_constraints(check_case *c, check_visit visit, void *user)
     }
 }
 
-/* With `gradient` the penalty's own share is added to a gradient of zero, to be checked. */
-static void penalty_case(check_case *c, double l1, double l2, bool gradient)
+/* With `gradient` the penalty's own share is added to a gradient of zero, to be checked. `start`: of the
+ * distance to other weights. */
+static void penalty_case(check_case *c, double l1, double l2, bool gradient, bool start)
 {
     const int x = add_rows(c, "x", TMB_ROLE_INPUT, FILL_ZERO, DIMS(7));
     const int dy = add_rows(c, "dy", TMB_ROLE_INPUT, FILL_NORMAL, DIMS(9));
@@ -231,6 +232,7 @@ static void penalty_case(check_case *c, double l1, double l2, bool gradient)
     op->attr.l2 = (float)l2;
     op->in[0] = w;
     if (gradient) op->in[1] = g;
+    if (start) op->in[2] = add_like(c, "start", TMB_ROLE_STATE, FILL_NORMAL, w);
     op->out[0] = c->y = add_plain(c, "value", TMB_ROLE_OUTPUT, FILL_ZERO, DIMS(1));
     if (gradient) add_pair(c, w, g);
 }
@@ -252,10 +254,13 @@ static void visit_updates(check_case *c, check_visit visit, void *user)
         clip_case(c, i % 2 ? 50 : 0, i < 3 ? 0.5f : 0);
         visit(user, c);
     }
-    for (int i = 0; i < 6; i++) {
-        case_start(c, "l1 %.2f l2 %.2f%s", penalties[i / 2][0], penalties[i / 2][1],
-                i % 2 ? "" : " value alone");
-        penalty_case(c, penalties[i / 2][0], penalties[i / 2][1], i % 2 == 1);
+    for (int i = 0; i < 12; i++) {
+        const double *share = penalties[i / 2 % 3];
+        const bool gradient = i % 2 == 1, start = i >= 6;
+
+        case_start(c, "l1 %.2f l2 %.2f%s%s", share[0], share[1], start ? " of the distance" : "",
+                gradient ? "" : " value alone");
+        penalty_case(c, share[0], share[1], gradient, start);
         visit(user, c);
     }
 }

@@ -50,18 +50,19 @@ int tmb__cpu_build_LOSS(struct tmb_program *p, int op)
 
 /* ---- penalties ---- */
 
-/* One slice: slots w, g or none, shares (double for each slice). */
+/* One slice: slots w, g or none, start or none, shares (double for each slice). */
 static void penalty(const cpu_stage *stage, const cpu_task *task)
 {
     const loss_plan *plan = stage->data;
     const float *w = tmb__cpu_at(stage, task, 0);
     float *g = tmb__cpu_at(stage, task, 1);
-    double *shares = tmb__cpu_at(stage, task, 2);
+    const float *start = tmb__cpu_at(stage, task, 2);
+    double *shares = tmb__cpu_at(stage, task, 3);
     const double l1 = plan->attr->l1, l2 = plan->attr->l2;
     double sum = 0;
 
     for (int64_t i = task->from; i < task->to; i++) {
-        const double wi = w[i], sign = (wi > 0) - (wi < 0);
+        const double wi = w[i] - (start ? (double)start[i] : 0), sign = (wi > 0) - (wi < 0);
 
         sum += l1 * fabs(wi) + l2 * wi * wi;
         if (g) g[i] = (float)(g[i] + l1 * sign + 2 * l2 * wi);
@@ -94,6 +95,7 @@ int tmb__cpu_build_PENALTY(struct tmb_program *p, int op)
     stage->data = plan;
     tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);
     tmb__cpu_use(stage, o->in[1], CPU_READ | CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, o->in[2], CPU_READ | CPU_OWN);
     tmb__cpu_use(stage, shares, CPU_WRITE | CPU_OWN);
     stage = tmb__cpu_once(p, op, penalty_value);
     stage->data = plan;

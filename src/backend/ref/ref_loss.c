@@ -29,15 +29,16 @@ void tmb__ref_loss(const ref_call *call)
 }
 
 /* PENALTY: value (1) = l1 sum |w| + l2 sum w^2, without a factor 1/2, as keras.regularizers; and
- * g! += l1 sign(w) + 2 l2 w if g is there. Attributes: l1, l2. */
+ * g! += l1 sign(w) + 2 l2 w if g is there; w - start in the place of w if start is. Attributes: l1, l2. */
 void tmb__ref_penalty(const ref_call *call)
 {
-    const ref_view *w = &call->in[0], *g = &call->in[1];
+    const ref_view *w = &call->in[0], *g = &call->in[1], *start = &call->in[2];
     const double l1 = call->attr->l1, l2 = call->attr->l2;
     double value = 0;
 
     for (int64_t e = 0; e < w->count; e++) {
-        const double we = w->data[e], sign = (we > 0) - (we < 0);
+        const double we = w->data[e] - (start->data ? (double)start->data[e] : 0),
+                     sign = (we > 0) - (we < 0);
 
         value += l1 * fabs(we) + l2 * we * we;
         if (g->data) g->data[e] = (float)(g->data[e] + l1 * sign + 2 * l2 * we);

@@ -350,3 +350,52 @@ TEST(exec_survives_every_failed_allocation)
     tmb_device_free(device);
     tmb_model_free(net);
 }
+
+/* Without a gradient of its own a weight moves by lr_scale * lr * 2 start_penalty * (start - w); with one,
+ * lower layers by less. */
+static void holds_back(tmb_device *device)
+{
+    tmb__train_spec specs[3] = {{.loss = TMB_BINARY_CROSSENTROPY, .optimizer = TMB_SGD}};
+    static float moved[3][4096], first[4096];
+    int64_t head;
+
+    specs[1] = specs[2] = specs[0];
+    specs[1].layer_decay = 0.5f;
+    specs[2].start_penalty = 5;
+    for (int s = 0; s < 3; s++) {
+        tmb_model *net = small_net();
+        tmb__exec *exec = new_exec(net, device, SMALL_BATCH, &specs[s]);
+        tmb__step step;
+
+        memcpy(first, net->weights, (size_t)net->n_weights * sizeof *first);
+        small_step(exec, 0, &step);
+        if (s == 2) small_step(exec, 0, &step); /* the distance is zero at first */
+        weights_of(exec, net, false, moved[s]);
+        head = net->layers[net->n_layers - 1].weight[0].offset;
+        tmb__exec_free(exec);
+        if (s == 1) { /* two trained layers stand above the convolution, none above the head */
+            assert_float_equal(moved[1][0] - first[0], 0.25f * (moved[0][0] - first[0]), 1e-6);
+            assert_float_equal(moved[1][head] - first[head], moved[0][head] - first[head], 1e-6);
+        }
+        tmb_model_free(net);
+    }
+    /* A second plain step of that rate, less lr * 2 * 5 of the first one's way. */
+    {
+        tmb_model *net = small_net();
+        tmb__exec *exec = new_exec(net, device, SMALL_BATCH, &specs[0]);
+        tmb__step step;
+
+        small_step(exec, 0, &step);
+        small_step(exec, 0, &step);
+        weights_of(exec, net, false, moved[1]);
+        assert_float_equal(
+                moved[1][head] - moved[2][head], 0.01f * 10 * (moved[0][head] - first[head]), 1e-6);
+        tmb__exec_free(exec);
+        tmb_model_free(net);
+    }
+}
+
+TEST(lower_layers_and_first_weights_are_held_back)
+{
+    on_devices(holds_back);
+}
