@@ -48,35 +48,35 @@ typedef struct tmb_attr {
     int kernel[2], stride[2], dilation[2]; /* rows, columns; all at least 1 where used */
     int pad[4];                            /* top, left, bottom, right */
     int groups;                            /* CONV: input and output channels fall into this many */
-    bool max;                /* POOL, GLOBAL_POOL: maximum; else mean of real pixels */
-    tmb_activation act;      /* CONV, DENSE, BN, BN_INFER, ADD: of y; ACT, SOFTMAX: itself */
-    float alpha;             /* of act; focal LOSS; PRELU: slope where no tensor has it */
-    float threshold, most;   /* PRELU: where the slope ends; upper limit of y, 0: none */
-    float eps, momentum;     /* BN; LN, optimizers: eps */
-    tmb_noise noise;         /* DROPOUT */
-    float rate;              /* DROPOUT: share set to zero; deviation of the noise added */
-    uint32_t id;             /* DROPOUT, RANDOM: distinguishes layers in the random stream */
-    float scale, offset;     /* SCALE: y = x * scale + offset */
-    tmb_merge merge;         /* MERGE: MULTIPLY, MAXIMUM or MINIMUM */
-    int axes[4];             /* PERMUTE: axis i + 1 of y is axis axes[i] of x; 0 is the batch */
-    bool bilinear;           /* UPSAMPLE, RANDOM: between pixels; else the nearest one */
-    tmb_random_kind random;  /* RANDOM */
-    float range[4];          /* RANDOM: low and high factor of rows, or of all; of columns */
-    float values[2];         /* RANDOM: CONTRAST, BRIGHTNESS: y lies in between */
-    bool flip[2];            /* RANDOM: FLIP rows, columns */
-    bool fixed;              /* RANDOM: ZOOM: columns as rows; CROP: the middle */
-    tmb_edge edge;           /* RANDOM: FLIP to CROP */
-    float fill;              /* RANDOM: of TMB_EDGE_CONSTANT */
-    tmb_loss loss;           /* LOSS */
-    bool logits;             /* LOSS: z comes before sigmoid / softmax */
-    float smoothing;         /* LOSS: label smoothing */
-    float gamma, delta;      /* LOSS: of the focal losses (with alpha); of Huber */
-    bool balanced, sum;      /* LOSS: binary focal weighs its classes; no division by n */
-    float l1, l2;            /* PENALTY: l1 sum|w - start| + l2 sum (w - start)^2, gradient into g */
-    float lr_scale;          /* optimizers: factor on run.lr */
-    float weight_decay;      /* same: w -= lr * weight_decay * w before the step */
-    float clip;              /* same, CLIP: g * min(1, clip / norm); 0: none */
-    float clip_value;        /* CLIP: g cut to -c .. c; 0: none */
+    bool max;               /* POOL, GLOBAL_POOL: maximum; else mean of real pixels */
+    tmb_activation act;     /* CONV, DENSE, BN, BN_INFER, ADD: of y; ACT, SOFTMAX: itself */
+    float alpha;            /* of act; focal LOSS; PRELU: slope where no tensor has it */
+    float threshold, most;  /* PRELU: where the slope ends; upper limit of y, 0: none */
+    float eps, momentum;    /* BN; LN, optimizers: eps */
+    tmb_noise noise;        /* DROPOUT */
+    float rate;             /* DROPOUT: share set to zero; deviation of the noise added */
+    uint32_t id;            /* DROPOUT, RANDOM: distinguishes layers in the random stream */
+    float scale, offset;    /* SCALE: y = x * scale + offset */
+    tmb_merge merge;        /* MERGE: MULTIPLY, MAXIMUM or MINIMUM */
+    int axes[4];            /* PERMUTE: axis i + 1 of y is axis axes[i] of x; 0 is the batch */
+    bool bilinear;          /* UPSAMPLE, RANDOM: between pixels; else the nearest one */
+    tmb_random_kind random; /* RANDOM */
+    float range[4];         /* RANDOM: low and high factor of rows, or of all; of columns */
+    float values[2];        /* RANDOM: CONTRAST, BRIGHTNESS: y lies in between */
+    bool flip[2];           /* RANDOM: FLIP rows, columns */
+    bool fixed;             /* RANDOM: ZOOM: columns as rows; CROP: the middle */
+    tmb_edge edge;          /* RANDOM: FLIP to CROP */
+    float fill;             /* RANDOM: of TMB_EDGE_CONSTANT */
+    tmb_loss loss;          /* LOSS */
+    bool logits;            /* LOSS: z comes before sigmoid / softmax */
+    float smoothing;        /* LOSS: label smoothing */
+    float gamma, delta;     /* LOSS: of the focal losses (with alpha); of Huber */
+    bool balanced, sum;     /* LOSS: binary focal weighs its classes; no division by n */
+    float l1, l2;           /* PENALTY: l1 sum|w - start| + l2 sum (w - start)^2, gradient into g */
+    float lr_scale;         /* optimizers: factor on run.lr */
+    float weight_decay;     /* same: w -= lr * weight_decay * w before the step */
+    float clip;             /* same, CLIP: g * min(1, clip / norm); 0: none */
+    float clip_value;       /* CLIP: g cut to -c .. c; 0: none */
     float beta1, beta2, rho; /* ADAM and its kin, LION; RMSPROP, ADADELTA */
     bool nesterov, eps_outside, amsgrad, centered;
     tmb_constraint constraint; /* CONSTRAIN */
