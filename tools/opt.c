@@ -23,41 +23,18 @@ const option_info option_table[OPTION_COUNT] = {
 
 /* ---- nearest name ---- */
 
-/* Levenshtein's distance, for "did you mean"; names are short. */
-static int distance(const char *a, const char *b)
-{
-    enum { MOST = 40 };
-    int row[MOST + 1], n = (int)strlen(b);
-
-    if (n > MOST || strlen(a) > MOST) return MOST;
-    for (int j = 0; j <= n; j++)
-        row[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
-        int diagonal = row[0];
-
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            best = TMB_MIN(best, row[j] + 1);
-            row[j] = TMB_MIN(best, row[j - 1] + 1);
-        }
-    }
-    return row[n];
-}
-
 int opt_command(const char *name)
 {
     int best = 0;
 
     for (int i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(command_table[i].name, name) == 0) return i;
-        if (distance(name, command_table[i].name) < distance(name, command_table[best].name))
+        if (tmb__edit_distance(name, command_table[i].name) <
+                tmb__edit_distance(name, command_table[best].name))
             best = i;
     }
     tmb__fail(TMB_EINVAL, "unknown command \"%s\"", tmb__printable(name));
-    if (distance(name, command_table[best].name) <= 3)
+    if (tmb__edit_distance(name, command_table[best].name) <= 3)
         tmb__hint("did you mean %s? `thimble help` lists all", command_table[best].name);
     else
         tmb__hint("`thimble help` lists the commands");
@@ -80,11 +57,12 @@ static int unknown_long(command_id command, const char *given, size_t length)
     for (int i = 0; i < OPTION_COUNT; i++) {
         if (!(option_table[i].commands & (1u << command))) continue;
         if (best < 0 ||
-                distance(name, option_table[i].name) < distance(name, option_table[best].name))
+                tmb__edit_distance(name, option_table[i].name) <
+                        tmb__edit_distance(name, option_table[best].name))
             best = i;
     }
     tmb__fail(TMB_EINVAL, "unknown option --%s", tmb__printable(name));
-    if (best >= 0 && distance(name, option_table[best].name) <= 4)
+    if (best >= 0 && tmb__edit_distance(name, option_table[best].name) <= 4)
         tmb__hint("did you mean --%s?", option_table[best].name);
     else
         tmb__hint("`thimble help %s` lists its options", command_table[command].name);

@@ -17,6 +17,7 @@
 #include <thimble/recipe.h>
 #include <thimble/status.h>
 #include <thimble/train.h>
+#include <thimble/transfer.h>
 #include <thimble/types.h>
 #include <thimble/weights.h>
 #include <thimble/zoo.h>

@@ -90,6 +90,8 @@ void tmb__strbuf_free(tmb__strbuf *sb);
 /* Locale-free: the whole of `text` must be a number. False if it is not, or not finite. */
 bool tmb__parse_double(const char *text, double *out);
 bool tmb__parse_int(const char *text, int64_t *out);
+/* Levenshtein's, for "did you mean"; a name above 64 bytes is 64 away from all. */
+int tmb__edit_distance(const char *a, const char *b);
 
 /* ---- environment (env.c): the only getenv of the library ---- */
 

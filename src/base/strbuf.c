@@ -139,3 +139,27 @@ bool tmb__parse_int(const char *text, int64_t *out)
     *out = value;
     return true;
 }
+
+/* Row i of the table holds the distances of a's first i letters to all beginnings of b. */
+int tmb__edit_distance(const char *a, const char *b)
+{
+    enum { MOST = 64 };
+    int row[MOST + 1], n = (int)strnlen(b, MOST + 1);
+
+    if (n > MOST || strnlen(a, MOST + 1) > MOST) return MOST;
+    for (int j = 0; j <= n; j++)
+        row[j] = j;
+    for (int i = 1; a[i - 1]; i++) {
+        int diagonal = row[0];
+
+        row[0] = i;
+        for (int j = 1; j <= n; j++) {
+            int best = diagonal + (a[i - 1] != b[j - 1]);
+
+            diagonal = row[j];
+            best = TMB_MIN(best, row[j] + 1);
+            row[j] = TMB_MIN(best, row[j - 1] + 1);
+        }
+    }
+    return row[n];
+}
