@@ -1,5 +1,6 @@
 /* transfer.h - a classifier from pre-trained networks
  *
+ *     tmb_backbone_model(&net, &(tmb_backbone_opts){.names = {"vgg16"}, .post_pixels = true});
  *     tmb_model_freeze(net, "block4_pool", true);                // the post's third experiment
  *     tmb_compile(net, .optimizer = TMB_SGD, .lr = 1e-4f, .momentum = 0.9f, .keep_weights = true);
  *     tmb_fit(net, train, .epochs = 50, .validation = held_out, .kept_views = 8);
@@ -14,6 +15,26 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+enum { TMB_BACKBONES = 4 };
+
+typedef struct tmb_backbone_opts {
+    const char *names[TMB_BACKBONES];   /* networks; more than one: their features side by side */
+    const char *weights[TMB_BACKBONES]; /* a file for each; NULL: that of the store */
+    const tmb_zoo_store *store;         /* NULL: the user's */
+    int size[2];                        /* height and width; 0: the first network's usual */
+    const char *until;   /* of a single network: end with this layer's output; NULL: the last */
+    tmb_pooling pooling; /* after that; NONE, the places as they are, for a single network only */
+    bool random;         /* no weights: random ones (for timing, and tests) */
+    bool post_pixels;    /* photos as the post of 2016 fed VGG16: RGB / 255, nearest neighbour, EXIF
+                               ignored; else as each network wants them */
+    uint64_t reserved[4];
+} tmb_backbone_opts;
+/* A model from photos to features, its preprocessing set, all its layers frozen. Several networks stand
+ * side by side in it, each behind a 1 x 1 convolution "<network>.pixels" that makes its own pixels of
+ * 0..255; their layers are named "<network>.<layer>", and the last is "features". TMB_EMODEL names
+ * weights that are not there, and how to get them. */
+TMB_API int tmb_backbone_model(tmb_model **out, const tmb_backbone_opts *opts);
 
 /* Freeze all layers up to and including `until` (NULL: none), and with `frozen_norms` every batch
  * normalisation above it; the others are trainable. TMB_EINVAL, with the nearest layer's name as hint, if

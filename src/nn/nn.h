@@ -75,6 +75,7 @@ struct tmb_model {
     bool has_preprocess;
     tmb_preprocess preprocess;
     char *record;
+    char backbone[192]; /* the pre-trained networks it begins with, "vgg16/block4_pool"; "": none */
     tmb_device *device; /* borrowed, or owned if own_device */
     bool own_device;
     struct tmb__exec *infer; /* cached by tmb_model_predict; dropped when weights change */
