@@ -1,6 +1,8 @@
 /* transfer.h - a classifier from pre-trained networks
  *
  *     tmb_backbone_model(&net, &(tmb_backbone_opts){.names = {"vgg16"}, .post_pixels = true});
+ *     tmb_model_features(&features, net, train, NULL);           // the post's second experiment
+ *
  *     tmb_model_freeze(net, "block4_pool", true);                // the post's third experiment
  *     tmb_compile(net, .optimizer = TMB_SGD, .lr = 1e-4f, .momentum = 0.9f, .keep_weights = true);
  *     tmb_fit(net, train, .epochs = 50, .validation = held_out, .kept_views = 8);
@@ -35,6 +37,22 @@ typedef struct tmb_backbone_opts {
  * 0..255; their layers are named "<network>.<layer>", and the last is "features". TMB_EMODEL names
  * weights that are not there, and how to get them. */
 TMB_API int tmb_backbone_model(tmb_model **out, const tmb_backbone_opts *opts);
+
+typedef struct tmb_extract_opts {
+    bool flip;     /* a second view of each photo: its mirror image */
+    int augmented; /* so many views more, as the images' augmentation makes them in epochs 0, 1, .. */
+    int batch;     /* photos that the network sees at once; 0: 16 */
+    tmb_device *device;                                           /* NULL: the model's */
+    void (*on_progress)(void *user, int64_t done, int64_t total); /* rows */
+    void *user;
+    const volatile int *stop; /* not 0 ends with TMB_ESTOPPED */
+    uint64_t reserved[4];
+} tmb_extract_opts;
+/* What `model` gives for every photo of `images`, in their order, the views of a photo side by side;
+ * photos that look the same share a group. Photos that cannot be read any more are left out, with a
+ * notice of the images. The same bits for any number of threads. Freed by tmb_features_free. */
+TMB_API int tmb_model_features(
+        tmb_features *out, tmb_model *model, tmb_images *images, const tmb_extract_opts *opts);
 
 /* Freeze all layers up to and including `until` (NULL: none), and with `frozen_norms` every batch
  * normalisation above it; the others are trainable. TMB_EINVAL, with the nearest layer's name as hint, if

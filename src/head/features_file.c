@@ -184,14 +184,7 @@ int tmb_features_save(const tmb_features *f, const char *path)
 
 /* ---- reading ---- */
 
-/* What tmb_features.memory is: all that the fields point to. */
-typedef struct owned {
-    float *x;
-    int32_t *label;
-    int64_t *group;
-    const char **class_names, **keys;
-    json_t *json; /* has the texts */
-} owned;
+typedef tmb__features_memory owned;
 
 static int refuse(const char *path, const char *what)
 {
@@ -390,6 +383,7 @@ void tmb_features_free(tmb_features *f)
     tmb__free(o->group);
     tmb__free(o->class_names);
     tmb__free(o->keys);
+    tmb__free(o->text);
     json_decref(o->json);
     tmb__free(o);
     *f = (tmb_features){0};

@@ -85,7 +85,17 @@ typedef struct tmb__minimum {
 } tmb__minimum;
 int tmb__minimise(tmb__minimum *m, double *x);
 
-/* ---- features in files (features_file.c) ---- */
+/* ---- features and their files (features_file.c) ---- */
+
+/* What tmb_features.memory is: all that the fields point to. */
+typedef struct tmb__features_memory {
+    float *x;
+    int32_t *label;
+    int64_t *group;
+    const char **class_names, **keys;
+    struct json_t *json; /* the texts, of features from a file; else */
+    char *text, fingerprint[65], backbone[192];
+} tmb__features_memory;
 
 /* Rows written as they are computed, in order. `known` says everything but x when the writing begins and
  * is borrowed to the end, and n rows must have come by then; `end` is as tmb__writer_end. */

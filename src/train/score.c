@@ -49,19 +49,15 @@ void tmb__scorer_free(tmb__scorer *scorer)
     *scorer = (tmb__scorer){0};
 }
 
-/* (n, h, w, c) -> the same with its columns reversed. */
-static void mirror(const tmb__scorer *scorer, const float *x, int n)
+void tmb__mirror(float *dst, const float *x, int64_t rows, int w, int c)
 {
-    int64_t rows = (int64_t)n * scorer->h;
-    int w = scorer->w, c = scorer->c;
-
     for (int64_t r = 0; r < rows; r++) {
-        const float *src = x + r * w * c;
-        float *dst = scorer->mirror + r * w * c;
+        const float *from = x + r * w * c;
+        float *to = dst + r * w * c;
 
         for (int i = 0; i < w; i++) {
             for (int k = 0; k < c; k++)
-                dst[i * c + k] = src[(w - 1 - i) * c + k];
+                to[i * c + k] = from[(w - 1 - i) * c + k];
         }
     }
 }
@@ -70,7 +66,7 @@ static int run_batch(tmb__scorer *scorer, const float *x, int n, float *scores)
 {
     TMB_TRY(tmb__exec_predict(scorer->exec, x, n, scores));
     if (!scorer->flip_views) return 0;
-    mirror(scorer, x, n);
+    tmb__mirror(scorer->mirror, x, (int64_t)n * scorer->h, scorer->w, scorer->c);
     TMB_TRY(tmb__exec_predict(scorer->exec, scorer->mirror, n, scorer->second));
     for (int i = 0; i < n * scorer->outputs; i++)
         scores[i] = 0.5f * (scores[i] + scorer->second[i]);

@@ -123,6 +123,9 @@ void tmb__scorer_free(tmb__scorer *scorer);
 /* Scores (n, outputs) of n inputs, the mean over the views. n may be above the batch. */
 int tmb__scorer_run(tmb__scorer *scorer, const float *x, int n, float *scores);
 
+/* (rows, w, c) -> the same with each row's places in reverse; n photos have n * h rows. */
+void tmb__mirror(float *dst, const float *x, int64_t rows, int w, int c);
+
 /* A pass over a data set in its order: loss, right answers; scores (count, outputs) if not NULL.
  * TMB_ESTOPPED, with no message, if on_batch says 1. */
 typedef struct tmb__pass {

@@ -6,4 +6,11 @@
 #include "zoo/zoo.h"
 #include <thimble/transfer.h>
 
+/* ---- photos that look the same (alike.c) ---- */
+
+/* 64 bits of an (h, w, c) photo: whether it gets brighter from each place of a grid to the next. */
+uint64_t tmb__alike_hash(const float *x, int h, int w, int c);
+/* group[i]: the first of the n photos that photo i looks like, itself if there is none. */
+int tmb__alike_groups(int64_t *group, const uint64_t *hash, int64_t n);
+
 #endif
