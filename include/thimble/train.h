@@ -82,6 +82,7 @@ typedef struct tmb_compile_opts {
     bool amsgrad;
     float accumulator;  /* Adagrad: where its sums start; 0: 0.1, with epsilon_outside 0 */
     float weight_decay; /* kernels only (rank 2 and up), decoupled; AdamW 0: 0.004 */
+    float l1, l2;       /* least penalties on every kernel that is trained */
     float layer_decay; /* each trained layer learns at this share of the rate of the one above; 0: 1 */
     float start_penalty; /* times the squared distance to the weights at the start of fit, which is then
                             no part of the loss that is shown; 0: none */

@@ -105,7 +105,8 @@ static int check_opts(const tmb_compile_opts *opts)
             {"epsilon", opts->epsilon, 0, 1}, {"weight_decay", opts->weight_decay, 0, 1e4f},
             {"clip_norm", opts->clip_norm, 0, 1e30f},
             {"clip_norm_each", opts->clip_norm_each, 0, 1e30f},
-            {"clip_value", opts->clip_value, 0, 1e30f}, {"layer_decay", opts->layer_decay, 0, 1},
+            {"clip_value", opts->clip_value, 0, 1e30f}, {"l1", opts->l1, 0, 1e30f},
+            {"l2", opts->l2, 0, 1e30f}, {"layer_decay", opts->layer_decay, 0, 1},
             {"start_penalty", opts->start_penalty, 0, 1e30f}, {"gamma", opts->gamma, 0, 100},
             {"alpha", opts->alpha, 0, 1}, {"delta", opts->delta, 0, 1e30f},
             {"accumulator", opts->accumulator, 0, 1e30f}, {"average", opts->average, 0, 1},
@@ -175,6 +176,22 @@ static int check_loss(const tmb_compile_opts *opts, int outputs)
     return 0;
 }
 
+/* Kernels are weights of rank 2 and up, as for weight decay. */
+static void penalize_kernels(tmb_model *model, const tmb_compile_opts *opts)
+{
+    for (int k = 0; k < model->n_layers; k++) {
+        tmb__layer *layer = &model->layers[k];
+
+        for (int i = 0; layer->trainable && i < layer->n_weights; i++) {
+            tmb__weight *weight = &layer->weight[i];
+
+            if (weight->shape.rank < 2) continue;
+            weight->l1 = TMB_MAX(weight->l1, opts->l1);
+            weight->l2 = TMB_MAX(weight->l2, opts->l2);
+        }
+    }
+}
+
 int tmb_model_compile(tmb_model *model, const tmb_compile_opts *opts)
 {
     tmb_compile_opts filled = opts ? *opts : (tmb_compile_opts){0};
@@ -189,6 +206,7 @@ int tmb_model_compile(tmb_model *model, const tmb_compile_opts *opts)
     training = tmb__calloc(1, sizeof *training);
     if (!training) return TMB_ENOMEM;
     training->opts = filled;
+    penalize_kernels(model, &filled);
     if (model->training_free) model->training_free(model->training);
     model->training = training;
     model->training_free = training_free;

@@ -51,6 +51,8 @@ static void add_compile(tmb__strbuf *sb, const tmb_compile_opts *o)
     add_float(sb, "accumulator", o->accumulator);
     add_float(sb, "clip_norm_each", o->clip_norm_each);
     add_float(sb, "clip_value", o->clip_value);
+    add_float(sb, "l1", o->l1);
+    add_float(sb, "l2", o->l2);
     add_float(sb, "layer_decay", o->layer_decay);
     add_float(sb, "start_penalty", o->start_penalty);
     add_int(sb, "schedule", o->schedule);

@@ -173,3 +173,35 @@ TEST(fit_features_refuses_what_is_not_whole)
     rows.x[5 * WIDTH + 3] = NAN;
     refused(rows.features, TMB_EDATA, "number 3 of row 5 is nan");
 }
+
+/* One dense layer, its penalties its own or those of compile; `out` gets its kernel after two epochs. */
+static void fit_penalized(float l1, float l2, bool by_compile, float *out)
+{
+    static toy_rows train;
+    const float *kernel;
+    tmb_model *net;
+
+    draw(&train, 1);
+    assert_ok(tmb_model_new(&net, SIDE, SIDE, CHANNELS));
+    tmb_flatten(net);
+    tmb_dense(net, .units = 4, .name = "below", .frozen = true);
+    tmb_dense(net, .units = 1, .activation = TMB_SIGMOID, .l1 = by_compile ? 0 : l1,
+            .l2 = by_compile ? 0 : l2, .name = "top");
+    assert_ok(tmb_compile(net, .optimizer = TMB_SGD, .lr = 0.1f, .l1 = by_compile ? l1 : 0,
+            .l2 = by_compile ? l2 : 0));
+    assert_ok(tmb_model_fit_features(net, &train.features, NULL, &(tmb_fit_opts){.epochs = 2}));
+    assert_ok(tmb_model_weight(net, tmb_model_find(net, "top"), 0, NULL, NULL, NULL, &kernel));
+    memcpy(out, kernel, 4 * sizeof *out);
+    tmb_model_free(net);
+}
+
+TEST(fit_penalties_of_compile_are_those_of_each_trained_kernel)
+{
+    float none[4], own[4], all[4];
+
+    fit_penalized(0, 0, false, none);
+    fit_penalized(0.01f, 0.1f, false, own);
+    fit_penalized(0.01f, 0.1f, true, all);
+    assert_memory_equal(own, all, sizeof own);
+    assert_memory_not_equal(own, none, sizeof own);
+}
