@@ -15,6 +15,7 @@ mask() {
     sed -E -e "s|$PWD|PWD|g" \
         -e 's/^(Epoch [0-9]+\/[0-9]+).*/\1 .../' \
         -e 's/accuracy +[0-9.]+ \[[0-9., ]+\]/accuracy N [N, N]/' \
+        -e 's/header alone has [0-9]+/header alone has N/' \
         -e 's/accuracy [0-9.]+ is below/accuracy N is below/' \
         -e 's/  (mugs|teapots) [01]\.[0-9]{4}/  CLASS P/g' \
         -e 's/"label": "(mugs|teapots)", "probability": [0-9.e-]+/"label": CLASS, "probability": P/g' \
