@@ -9,6 +9,11 @@ static bool belongs(int option, int command)
     return (option_table[option].commands >> command) & 1;
 }
 
+static bool has_words(const option_info *info)
+{
+    return info->type == OPT_TYPE_CHOICE || info->type == OPT_TYPE_SPEC;
+}
+
 /* Where in the order of options.def a group of options begins, as help shows them. */
 static const struct {
     option_id first;
@@ -21,7 +26,7 @@ static const struct {
 static void option_head(int id, char *out, size_t size)
 {
     const option_info *info = &option_table[id];
-    const char *argument = info->type == OPT_TYPE_CHOICE ? "WORD" : info->argument;
+    const char *argument = has_words(info) ? "WORD" : info->argument;
     char key[5] = "    ";
 
     if (info->key) snprintf(key, sizeof key, "-%c, ", info->key);
@@ -29,18 +34,35 @@ static void option_head(int id, char *out, size_t size)
 }
 
 /* "constant|step|cosine: how the learning rate moves" */
-static void print_text(int id)
+static const char *option_text(int id, char out[512])
 {
     const option_info *info = &option_table[id];
-    bool choice = info->type == OPT_TYPE_CHOICE;
+    bool choice = has_words(info);
 
-    printf("%s%s%s\n", choice ? info->argument : "", choice ? ": " : "", info->help);
+    snprintf(out, 512, "%s%s%s", choice ? info->argument : "", choice ? ": " : "", info->help);
+    return out;
+}
+
+/* From column 32 to 100; more goes on below, broken behind a bar or a space. */
+static void print_wrapped(const char *text)
+{
+    const size_t indent = 32, width = 100 - indent;
+
+    while (strlen(text) > width) {
+        size_t n = width;
+
+        while (n > 1 && text[n - 1] != '|' && text[n - 1] != ' ')
+            n--;
+        printf("%.*s\n%*s", (int)(n - (text[n - 1] == ' ')), text, (int)indent, "");
+        text += n;
+    }
+    printf("%s\n", text);
 }
 
 static int help_command(int command)
 {
     const char *title = NULL;
-    char text[64];
+    char text[64], about[512];
 
     printf("usage: thimble %s%s%s\n%s\n", command_table[command].name,
             command_table[command].args[0] ? " " : "", command_table[command].args,
@@ -54,7 +76,7 @@ static int help_command(int command)
         title = NULL;
         option_head(i, text, sizeof text);
         printf("  %-29s ", text);
-        print_text(i);
+        print_wrapped(option_text(i, about));
     }
     opt_env_name(OPT_BATCH_SIZE, text, sizeof text);
     printf("\nEvery option can be set in the environment too: %s=8 is --batch-size 8.\n", text);
@@ -90,7 +112,7 @@ static int help_exit_codes(void)
 /* A man page in mdoc-free roff, so that `thimble help man | man -l -` shows it. */
 static int help_man(void)
 {
-    char head[64];
+    char head[64], about[512];
 
     printf(".TH THIMBLE 1 \"\" \"thimble %s\"\n.SH NAME\nthimble \\- train image classifiers from "
            "little data\n.SH SYNOPSIS\n",
@@ -103,8 +125,7 @@ static int help_man(void)
     printf(".SH OPTIONS\n");
     for (int i = 0; i < OPTION_COUNT; i++) {
         option_head(i, head, sizeof head);
-        printf(".TP\n.B \"%s\"\n", head + strspn(head, " "));
-        print_text(i);
+        printf(".TP\n.B \"%s\"\n%s\n", head + strspn(head, " "), option_text(i, about));
     }
     printf(".SH EXIT STATUS\n.nf\n");
     help_exit_codes();
@@ -157,7 +178,7 @@ static int bash_completion(void)
            "        COMPREPLY=($(compgen -W \"$commands\" -- \"$cur\")); return\n    fi\n"
            "    case $prev in\n");
     for (int i = 0; i < OPTION_COUNT; i++) {
-        if (option_table[i].type != OPT_TYPE_CHOICE) continue;
+        if (!has_words(&option_table[i])) continue;
         printf("        --%s) COMPREPLY=($(compgen -W \"", option_table[i].name);
         print_words(option_table[i].argument);
         printf("\" -- \"$cur\")); return ;;\n");
@@ -193,7 +214,7 @@ static int zsh_completion(void)
 
             if (!belongs(i, c)) continue;
             printf(" \\\n        '--%s", info->name);
-            if (info->type == OPT_TYPE_CHOICE) {
+            if (has_words(info)) {
                 printf(":word:(");
                 print_words(info->argument);
                 printf(")");
@@ -223,7 +244,7 @@ static int fish_completion(void)
         printf("' -l %s", info->name);
         if (info->key) printf(" -s %c", info->key);
         if (info->type != OPT_TYPE_FLAG) printf(" -r");
-        if (info->type == OPT_TYPE_CHOICE) {
+        if (has_words(info)) {
             printf(" -f -a '");
             print_words(info->argument);
             printf("'");

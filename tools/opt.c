@@ -127,17 +127,25 @@ static bool parse_range(const char *text, double out[2])
     return tmb__parse_double(low, &out[0]) && tmb__parse_double(comma + 1, &out[1]);
 }
 
-static int parse_choice(option_id id, const char *text, int *choice)
+const char *opt_word(option_id id, int k, int *length)
 {
     const char *word = option_table[id].argument;
-    size_t length = strlen(text);
 
-    for (*choice = 0;; ++*choice) {
-        size_t n = strcspn(word, "|");
+    while (k-- > 0 && word)
+        word = strchr(word, '|') ? strchr(word, '|') + 1 : NULL;
+    *length = word ? (int)strcspn(word, "|") : 0;
+    return word;
+}
 
-        if (n == length && strncmp(word, text, n) == 0) return 0;
-        if (!word[n]) break;
-        word += n + 1;
+/* A SPEC's parameters behind the colon are for whoever takes the option. */
+static int parse_choice(option_id id, const char *text, int *choice)
+{
+    const size_t length = strcspn(text, option_table[id].type == OPT_TYPE_SPEC ? ":" : "");
+    const char *word;
+    int n;
+
+    for (*choice = 0; (word = opt_word(id, *choice, &n)); ++*choice) {
+        if ((size_t)n == length && strncmp(word, text, length) == 0) return 0;
     }
     return tmb__fail(TMB_EINVAL, "--%s \"%s\": expected one of %s", option_table[id].name,
             tmb__printable(text), option_table[id].argument);
@@ -171,6 +179,7 @@ static int parse_value(option_id id, const char *text, option_value *value)
     case OPT_TYPE_RANGE:
         return check_value(id, text, parse_range(text, number), number, "Z or LO,HI");
     case OPT_TYPE_CHOICE:
+    case OPT_TYPE_SPEC:
         return parse_choice(id, text, &value->choice);
     case OPT_TYPE_FLAG:
     case OPT_TYPE_TEXT:

@@ -31,6 +31,7 @@ typedef enum option_type {
     OPT_TYPE_ANGLE,
     OPT_TYPE_BYTES,
     OPT_TYPE_CHOICE,
+    OPT_TYPE_SPEC,
     OPT_TYPE_TEXT
 } option_type;
 
@@ -38,7 +39,7 @@ typedef struct option_info {
     const char *name;
     char key; /* 0: no short form */
     option_type type;
-    const char *argument; /* as help shows it; a CHOICE's words between bars */
+    const char *argument; /* as help shows it; words to choose from between bars */
     double low, high;
     uint32_t commands; /* bit 1 << command_id */
     const char *help;
@@ -49,7 +50,7 @@ typedef struct option_value {
     bool set;
     const char *text[2]; /* as given, then NULL: a list of one, too */
     double number[2];    /* NUMBER, WHOLE, BYTES, ANGLE (degrees) twice; RANGE: both ends */
-    int choice;          /* CHOICE: which word, from 0 */
+    int choice;          /* CHOICE, SPEC: which word, from 0 */
 } option_value;
 
 /* A parsed command line. `args` are what is not an option, in their order. */
@@ -70,6 +71,8 @@ bool opt_given(const options *opts, option_id id);
 double opt_number(const options *opts, option_id id, double fallback);
 const char *opt_text(const options *opts, option_id id, const char *fallback);
 int opt_choice(const options *opts, option_id id, int fallback);
+/* Word `k` of a choice and its length; NULL: there are no more. */
+const char *opt_word(option_id id, int k, int *length);
 /* The environment's name of an option, "THIMBLE_BATCH_SIZE". */
 void opt_env_name(option_id id, char *out, size_t size);
 /* The command of that name, or -1 with TMB_EINVAL's message and the nearest name as hint. */

@@ -1,5 +1,6 @@
 /* shared.c - what several commands do alike: devices, picture options, recipes, overwriting */
 #include "standardize.h"
+#include "train_options.h"
 
 #include <string.h>
 
@@ -118,45 +119,23 @@ static int change_augment(tmb_augment *augment, const options *opts)
     return shifts_from(augment, opts);
 }
 
-static void change_compile(tmb_compile_opts *compile, const options *opts)
+static int change_compile(tmb_compile_opts *compile, const options *opts)
 {
-    static const tmb_optimizer optimizers[] = {TMB_RMSPROP, TMB_SGD, TMB_ADAM, TMB_ADAMW};
-
-    if (opt_given(opts, OPT_OPT)) {
-        tmb_optimizer chosen = optimizers[opts->value[OPT_OPT].choice];
-
-        /* Another optimizer wants its own rate and constants, not the recipe's. */
-        if (chosen != compile->optimizer) {
-            compile->lr = compile->momentum = compile->epsilon = 0;
-            compile->nesterov = compile->epsilon_outside = false;
-        }
-        compile->optimizer = chosen;
-    }
-    set_number(&compile->lr, opts, OPT_LR);
-    set_number(&compile->momentum, opts, OPT_MOMENTUM);
-    set_number(&compile->weight_decay, opts, OPT_WEIGHT_DECAY);
-    if (opt_given(opts, OPT_WEIGHT_DECAY) && compile->weight_decay == 0 &&
-            compile->optimizer == TMB_ADAMW)
-        compile->optimizer = TMB_ADAM; /* AdamW's 0 is its default */
-    compile->schedule = (tmb_schedule)opt_choice(opts, OPT_SCHEDULE, compile->schedule);
-    set_number(&compile->warmup, opts, OPT_WARMUP);
+    TMB_TRY(compile_from(compile, opts));
     set_number(&compile->label_smoothing, opts, OPT_LABEL_SMOOTHING);
     set_number(&compile->average, opts, OPT_AVERAGE);
-    set_number(&compile->clip_norm, opts, OPT_CLIP_NORM);
     compile->seed = (uint64_t)opt_number(opts, OPT_SEED, 0);
+    return 0;
 }
 
-static void change_fit(tmb_recipe *recipe, const options *opts)
+static int change_fit(tmb_recipe *recipe, const options *opts)
 {
     recipe->epochs = (int)opt_number(opts, OPT_EPOCHS, recipe->epochs);
     recipe->batch = (int)opt_number(opts, OPT_BATCH_SIZE, recipe->batch);
     recipe->fit.epochs = recipe->epochs;
     recipe->fit.balanced = opt_choice(opts, OPT_CLASS_WEIGHT, 0) == 1;
-    recipe->fit.monitor = (tmb_monitor)opt_choice(opts, OPT_MONITOR, recipe->fit.monitor);
-    recipe->fit.patience = (int)opt_number(opts, OPT_PATIENCE, recipe->fit.patience);
-    recipe->fit.plateau = (int)opt_number(opts, OPT_PLATEAU, recipe->fit.plateau);
     recipe->fit.time_limit = opt_number(opts, OPT_TIME_LIMIT, 0);
-    if (opt_given(opts, OPT_RESTORE_BEST)) recipe->fit.restore_best = true;
+    return fit_from(&recipe->fit, opts);
 }
 
 /* What the recipe does with red is done with grey and with alpha. */
@@ -186,7 +165,6 @@ int recipe_from(tmb_recipe *out, const options *opts)
     set_number(&out->dropout, opts, OPT_DROPOUT);
     TMB_TRY(change_augment(&out->augment, opts));
     TMB_TRY(pixels_from(&out->preprocess, out->augment.preset, opts));
-    change_compile(&out->compile, opts);
-    change_fit(out, opts);
-    return 0;
+    TMB_TRY(change_compile(&out->compile, opts));
+    return change_fit(out, opts);
 }
