@@ -102,6 +102,12 @@ static int take_scaling(tmb__keras_net *net)
         return tmb__fail(
                 TMB_EINVAL, "rescaling: the model has no preprocessing with a scale to put in");
     }
+    if (pre->statistics || pre->samplewise_center || pre->samplewise_std || pre->channels == 4) {
+        return tmb__fail(TMB_EINVAL, "rescaling: %s",
+                pre->channels == 4
+                        ? "the model takes RGBA, the layer three channels at most"
+                        : "the model's photos are standardized, which the layer cannot do");
+    }
     for (int c = 0; c < 3; c++) {
         net->scale[c] = pre->scale[c];
         net->offset[c] = pre->offset[c];
@@ -308,10 +314,19 @@ int tmb__keras_config_text(tmb__strbuf *sb, const tmb__keras_net *net)
     return sb->failed ? TMB_ENOMEM : 0;
 }
 
+/* Statistics are tensors of a .thimble: without them the rest would prepare photos wrongly. */
 int tmb__keras_meta_text(tmb__strbuf *sb, const tmb__keras_net *net)
 {
+    tmb_model view = net->view;
+
+    if (view.preprocess.statistics) {
+        TMB_LOG(WARN,
+                "a Keras file has no place for the statistics of the training photos: it does "
+                "not say how photos become the net's input");
+        view.has_preprocess = false;
+    }
     tmb__strbuf_add(sb, "{\"version\":\"%s\"", tmb_version());
-    TMB_TRY(tmb__meta_text(sb, &net->view));
+    TMB_TRY(tmb__meta_text(sb, &view));
     tmb__strbuf_add(sb, "}");
     return sb->failed ? TMB_ENOMEM : 0;
 }

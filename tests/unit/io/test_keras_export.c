@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <thimble/generator.h>
 
 static void export_as(const tmb_model *net, const char *path, const tmb_export_opts *opts)
 {
@@ -171,6 +172,31 @@ TEST(keras_export_rescaling)
     assert_ok(tmb_model_predict(net, inputs, 1, &first));
     assert_ok(tmb_model_predict(back, pixels, 1, &second));
     assert_float_equal(first, second, 1e-6);
+    tmb_model_free(back);
+    tmb_model_free(net);
+}
+
+/* Statistics stay behind, and with them the rest of the photos' way. */
+TEST(keras_export_of_a_standardized_net)
+{
+    const float mean[3] = {0.5f, 0.4f, 0.3f};
+    tmb_model *net = photo_net(), *back;
+    tmb_preprocess pre = *tmb_model_preprocess(net);
+    tmb_statistics *statistics;
+
+    assert_ok(tmb_statistics_new(
+            &statistics, &(tmb_statistics_info){.shape = {0, 0, 3}, .mean = mean}));
+    pre.statistics = statistics;
+    assert_ok(tmb_model_set_preprocess(net, &pre));
+    tmb_statistics_free(statistics);
+    export_as(net, test_temp("a.keras"), NULL);
+    back = open_model(test_temp("a.keras"));
+    assert_int_equal(tmb_model_classes(back), 2);
+    assert_null(tmb_model_preprocess(back));
+    assert_status(
+            tmb_model_export(net, test_temp("b.keras"), &(tmb_export_opts){.rescaling = true}),
+            TMB_EINVAL);
+    assert_message("standardized");
     tmb_model_free(back);
     tmb_model_free(net);
 }
