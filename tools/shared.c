@@ -101,7 +101,8 @@ static int change_augment(tmb_augment *augment, const options *opts)
     set_number(&augment->rotation, opts, OPT_ROTATION_RANGE);
     set_number(&augment->shear, opts, OPT_SHEAR_RANGE);
     if (opt_given(opts, OPT_SHEAR_RANGE) && augment->preset == TMB_PRESET_KERAS2016)
-        augment->shear = (float)(augment->shear / degrees); /* that preset counts in radians */
+        augment->shear =
+                (float)(opt_number(opts, OPT_SHEAR_RANGE, 0) / degrees); /* in radians there */
     set_range(augment->zoom, opts, OPT_ZOOM_RANGE);
     set_number(&augment->channel_shift, opts, OPT_CHANNEL_SHIFT_RANGE);
     set_range(augment->brightness, opts, OPT_BRIGHTNESS_RANGE);
