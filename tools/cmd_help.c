@@ -75,7 +75,10 @@ static int help_command(int command)
         if (title) printf("\n%s:\n", title);
         title = NULL;
         option_head(i, text, sizeof text);
-        printf("  %-29s ", text);
+        if (strlen(text) > 29)
+            printf("  %s\n%32s", text, "");
+        else
+            printf("  %-29s ", text);
         print_wrapped(option_text(i, about));
     }
     opt_env_name(OPT_BATCH_SIZE, text, sizeof text);

@@ -48,21 +48,37 @@ static int unknown_short(const char *arg)
     return TMB_EINVAL;
 }
 
+/* What Keras calls differently; its other names differ by '_' alone. */
+static const char *of_keras(const char *name)
+{
+    static const char *const names[][2] = {{"optimizer", "opt"}, {"learning-rate", "lr"},
+            {"learning_rate", "lr"}, {"target-size", "img-size"}, {"target_size", "img-size"},
+            {"image-size", "img-size"}, {"image_size", "img-size"}, {"clipnorm", "clip-norm-each"},
+            {"global_clipnorm", "clip-norm"}, {"validation-split", "val-split"},
+            {"validation_split", "val-split"}, {"ema_momentum", "average"}};
+
+    for (size_t i = 0; i < TMB_COUNT(names); i++)
+        if (strcmp(name, names[i][0]) == 0) return names[i][1];
+    return name;
+}
+
 static int unknown_long(command_id command, const char *given, size_t length)
 {
     char name[64];
+    const char *wanted;
     int best = -1;
 
     snprintf(name, sizeof name, "%.*s", (int)TMB_MIN(length, sizeof name - 1), given);
+    wanted = of_keras(name);
     for (int i = 0; i < OPTION_COUNT; i++) {
         if (!(option_table[i].commands & (1u << command))) continue;
         if (best < 0 ||
-                tmb__edit_distance(name, option_table[i].name) <
-                        tmb__edit_distance(name, option_table[best].name))
+                tmb__edit_distance(wanted, option_table[i].name) <
+                        tmb__edit_distance(wanted, option_table[best].name))
             best = i;
     }
     tmb__fail(TMB_EINVAL, "unknown option --%s", tmb__printable(name));
-    if (best >= 0 && tmb__edit_distance(name, option_table[best].name) <= 4)
+    if (best >= 0 && tmb__edit_distance(wanted, option_table[best].name) <= 4)
         tmb__hint("did you mean --%s?", option_table[best].name);
     else
         tmb__hint("`thimble help %s` lists its options", command_table[command].name);

@@ -95,14 +95,17 @@ static void set_range(float field[2], const options *opts, option_id id)
 static int change_augment(tmb_augment *augment, const options *opts)
 {
     const double degrees = 57.295779513082320876798;
+    const double shear = opt_number(opts, OPT_SHEAR_RANGE, 0);
 
     if (opt_given(opts, OPT_NO_AUGMENT)) *augment = (tmb_augment){.preset = augment->preset};
     augment->preset = (tmb_preset)opt_choice(opts, OPT_AUGMENT_PRESET, augment->preset);
     set_number(&augment->rotation, opts, OPT_ROTATION_RANGE);
     set_number(&augment->shear, opts, OPT_SHEAR_RANGE);
     if (opt_given(opts, OPT_SHEAR_RANGE) && augment->preset == TMB_PRESET_KERAS2016)
-        augment->shear =
-                (float)(opt_number(opts, OPT_SHEAR_RANGE, 0) / degrees); /* in radians there */
+        augment->shear = (float)(shear / degrees); /* in radians there */
+    if (shear > 0 && shear < 1)
+        TMB_LOG(INFO, "--shear-range is %g degrees, hardly to be seen; the post of 2016 had 0.2rad",
+                shear);
     set_range(augment->zoom, opts, OPT_ZOOM_RANGE);
     set_number(&augment->channel_shift, opts, OPT_CHANNEL_SHIFT_RANGE);
     set_range(augment->brightness, opts, OPT_BRIGHTNESS_RANGE);

@@ -25,3 +25,10 @@ cp toys/validation/mugs/mug.0.jpg ./-dash.jpg
 t predict run/model.thimble -dash.jpg
 t predict run/model.thimble -- -dash.jpg
 absent x
+
+# Keras' names, and its shear of 2016
+t train toys -o x --optimizer adam
+t train toys -o x --target_size 64
+t train toys -o x --rotation_range 40
+t preview toys -o grid.png --rows 1 --variants 1 --img-size 16 --shear-range 0.2
+t preview toys -o grid.png --rows 1 --variants 1 --img-size 16 --shear-range 0.2rad --force
