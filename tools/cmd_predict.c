@@ -20,8 +20,16 @@ typedef struct predict_job {
     tmb_predictor *predictor;
     int n, classes, top, bad;
     tmb__failure first; /* of the photos that could not be read */
-    bool any;
+    bool any, tells;    /* an answer is out; the model tells unknown photos */
 } predict_job;
+
+/* What is said of a photo: probabilities, or why there are none. */
+typedef struct answer {
+    const char *name;
+    const float *p;
+    const char *error;
+    double distance; /* above 1: unknown */
+} answer;
 
 static int add_file(file_list *list, const char *name)
 {
@@ -134,72 +142,82 @@ static int best_classes(const float *p, int classes, int top, int *order)
     return n;
 }
 
-static void text_answer(tmb__strbuf *sb, const predict_job *job, const char *name, const float *p)
+static const char *truth(bool yes)
 {
-    int order[TOP_MOST], n = best_classes(p, job->classes, job->top, order);
-
-    tmb__strbuf_add(sb, "%s", tmb__printable(name));
-    for (int i = 0; i < n; i++)
-        tmb__strbuf_add(sb, "  %s %.4f", tmb__printable(tmb_model_class_name(job->model, order[i])),
-                (double)p[order[i]]);
-    tmb__strbuf_add(sb, "\n");
+    return yes ? "true" : "false";
 }
 
-static void json_answer(tmb__strbuf *sb, const predict_job *job, const char *name, const float *p,
-        const char *error)
+static void text_answer(tmb__strbuf *sb, const predict_job *job, const answer *a)
 {
-    int order[TOP_MOST], n = p ? best_classes(p, job->classes, job->top, order) : 0;
+    int order[TOP_MOST], n = best_classes(a->p, job->classes, job->top, order);
+
+    tmb__strbuf_add(sb, "%s", tmb__printable(a->name));
+    for (int i = 0; i < n; i++)
+        tmb__strbuf_add(sb, "  %s %.4f", tmb__printable(tmb_model_class_name(job->model, order[i])),
+                (double)a->p[order[i]]);
+    tmb__strbuf_add(sb, "%s\n", a->distance > 1 ? "  unknown?" : "");
+}
+
+static void json_answer(tmb__strbuf *sb, const predict_job *job, const answer *a)
+{
+    int order[TOP_MOST], n = a->p ? best_classes(a->p, job->classes, job->top, order) : 0;
 
     tmb__strbuf_add(sb, "{\"file\": ");
-    put_json_string(sb, name);
-    if (error) {
+    put_json_string(sb, a->name);
+    if (a->error) {
         tmb__strbuf_add(sb, ", \"error\": ");
-        put_json_string(sb, error);
+        put_json_string(sb, a->error);
     } else {
         tmb__strbuf_add(sb, ", \"predictions\": [");
         for (int i = 0; i < n; i++) {
             tmb__strbuf_add(sb, "%s{\"label\": ", i ? ", " : "");
             put_json_string(sb, tmb_model_class_name(job->model, order[i]));
             tmb__strbuf_add(sb, ", \"probability\": ");
-            put_json_number(sb, (double)p[order[i]]);
+            put_json_number(sb, (double)a->p[order[i]]);
             tmb__strbuf_add(sb, "}");
         }
         tmb__strbuf_add(sb, "]");
+        if (job->tells) {
+            tmb__strbuf_add(sb, ", \"unknown\": %s, \"distance\": ", truth(a->distance > 1));
+            put_json_number(sb, a->distance);
+        }
     }
     tmb__strbuf_add(sb, "}");
 }
 
-static void csv_answer(tmb__strbuf *sb, const predict_job *job, const char *name, const float *p,
-        const char *error)
+static void csv_answer(tmb__strbuf *sb, const predict_job *job, const answer *a)
 {
-    int order[TOP_MOST], n = p ? best_classes(p, job->classes, job->top, order) : 0;
+    int order[TOP_MOST], n = a->p ? best_classes(a->p, job->classes, job->top, order) : 0;
 
     for (int i = 0; i < n; i++) {
-        put_csv_field(sb, name);
+        put_csv_field(sb, a->name);
         tmb__strbuf_add(sb, ",%d,", i + 1);
         put_csv_field(sb, tmb_model_class_name(job->model, order[i]));
-        tmb__strbuf_add(sb, ",%.6f,\n", (double)p[order[i]]);
+        tmb__strbuf_add(sb, ",%.6f,", (double)a->p[order[i]]);
+        if (job->tells) tmb__strbuf_add(sb, ",%.6f,%s", a->distance, truth(a->distance > 1));
+        tmb__strbuf_add(sb, "\n");
     }
-    if (!error) return;
-    put_csv_field(sb, name);
+    if (!a->error) return;
+    put_csv_field(sb, a->name);
     tmb__strbuf_add(sb, ",,,,");
-    put_csv_field(sb, error);
-    tmb__strbuf_add(sb, "\n");
+    put_csv_field(sb, a->error);
+    tmb__strbuf_add(sb, "%s\n", job->tells ? ",," : "");
 }
 
-static void one_answer(
-        tmb__strbuf *sb, predict_job *job, const char *name, const float *p, const char *error)
+static void one_answer(tmb__strbuf *sb, predict_job *job, const answer *a)
 {
     if (opt_given(job->opts, OPT_JSON)) {
         tmb__strbuf_add(sb, job->any ? ",\n " : "[");
-        json_answer(sb, job, name, p, error);
+        json_answer(sb, job, a);
     } else if (opt_given(job->opts, OPT_CSV)) {
-        if (!job->any) tmb__strbuf_add(sb, "file_name,rank,label,probability,error\n");
-        csv_answer(sb, job, name, p, error);
-    } else if (!error) {
-        text_answer(sb, job, name, p);
+        if (!job->any)
+            tmb__strbuf_add(sb, "file_name,rank,label,probability,error%s\n",
+                    job->tells ? ",distance,unknown" : "");
+        csv_answer(sb, job, a);
+    } else if (!a->error) {
+        text_answer(sb, job, a);
     } else if (job->n > 1) { /* else the command's own message says it */
-        fprintf(stderr, "thimble predict: error: %s\n", error);
+        fprintf(stderr, "thimble predict: error: %s\n", a->error);
     }
     job->any = true;
 }
@@ -214,6 +232,7 @@ static void count_bad(predict_job *job, int status, const char *message)
 static int predict_chunk(predict_job *job, char *const *names, int n)
 {
     float *p = tmb__calloc((size_t)n * (size_t)job->classes, sizeof *p);
+    float distance[CHUNK];
     int failed[CHUNK];
     char *messages[CHUNK] = {0};
     tmb__strbuf sb = {0};
@@ -221,15 +240,24 @@ static int predict_chunk(predict_job *job, char *const *names, int n)
             ? tmb_predict_files(job->predictor, (const char *const *)names, n, p, failed, messages)
             : TMB_ENOMEM;
 
+    for (int i = 0; i < n; i++) /* those of the last call, which standard input will be */
+        distance[i] = tmb_predictor_distance(job->predictor, i);
     for (int i = 0; i < n && status == 0; i++) {
-        bool from_stdin = strcmp(names[i], "-") == 0;
-        const char *message = messages[i];
+        answer a = {.name = names[i], .p = p + i * job->classes, .error = messages[i]};
 
-        if (from_stdin) failed[i] = predict_stdin(job, p + i * job->classes);
-        if (from_stdin) message = tmb_errmsg();
-        if (failed[i] < 0) count_bad(job, failed[i], message);
-        one_answer(&sb, job, names[i], failed[i] < 0 ? NULL : p + i * job->classes,
-                failed[i] < 0 ? message : NULL);
+        if (strcmp(names[i], "-") == 0) {
+            failed[i] = predict_stdin(job, p + i * job->classes);
+            distance[i] = tmb_predictor_distance(job->predictor, 0);
+            a.error = tmb_errmsg();
+        }
+        a.distance = (double)distance[i];
+        if (failed[i] < 0) {
+            count_bad(job, failed[i], a.error);
+            a.p = NULL;
+        } else {
+            a.error = NULL;
+        }
+        one_answer(&sb, job, &a);
     }
     for (int i = 0; i < n; i++)
         tmb__free(messages[i]);
@@ -286,6 +314,7 @@ static int run(predict_job *job, tmb_device **device, const file_list *files)
     if (tmb_model_classes(job->model) != job->classes)
         return tmb__fail(TMB_EMODEL, "the model names %d classes, its net tells %d apart",
                 tmb_model_classes(job->model), job->classes);
+    job->tells = !(tmb_predictor_distance(job->predictor, 0) < 0);
     return predict(job, files);
 }
 

@@ -229,6 +229,10 @@ TMB_API int tmb_predict_bytes(
         tmb_predictor *predictor, const void *data, size_t size, float *probabilities);
 TMB_API int tmb_predict_files(tmb_predictor *predictor, const char *const *paths, int n,
         float *probabilities, int *status, char **messages);
+/* How far photo `i` of the last call lies from those that the model knows; above 1 it is unlike them, and
+ * its probabilities say little. -1: the model cannot tell; NaN: there is no such photo, or it could not be
+ * read. */
+TMB_API float tmb_predictor_distance(const tmb_predictor *predictor, int i);
 
 #ifndef __cplusplus
 #define tmb_compile(m, ...)    tmb_model_compile((m), &(tmb_compile_opts){__VA_ARGS__})

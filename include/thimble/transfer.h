@@ -1,9 +1,10 @@
-/* transfer.h - a classifier from pre-trained networks
+/* transfer.h - a classifier from pre-trained networks: features, a head on them, fine-tuning
  *
- *     tmb_backbone_model(&net, &(tmb_backbone_opts){.names = {"vgg16"}, .post_pixels = true});
- *     tmb_model_features(&features, net, train, NULL);           // the post's second experiment
- *
- *     tmb_model_freeze(net, "block4_pool", true);                // the post's third experiment
+ *     tmb_backbone_model(&net, &(tmb_backbone_opts){.names = {"mobilenet_v2"}, .pooling = TMB_POOLING_AVG});
+ *     tmb_model_features(&features, net, train, NULL);
+ *     tmb_head_fit(&head, &features, NULL);
+ *     tmb_model_add_head(net, head, features.class_names, false); // now it predicts photos
+ *     tmb_model_freeze(net, "block_15_add", true);                // and can be trained on
  *     tmb_compile(net, .optimizer = TMB_SGD, .lr = 1e-4f, .momentum = 0.9f, .keep_weights = true);
  *     tmb_fit(net, train, .epochs = 50, .validation = held_out, .kept_views = 8);
  */
@@ -53,6 +54,14 @@ typedef struct tmb_extract_opts {
  * notice of the images. The same bits for any number of threads. Freed by tmb_features_free. */
 TMB_API int tmb_model_features(
         tmb_features *out, tmb_model *model, tmb_images *images, const tmb_extract_opts *opts);
+
+/* Put a fitted head on the model that its features came from: flatten where they have a shape, then a
+ * dense layer "head" with sigmoid or softmax; class names (NULL: those that the model has); both views
+ * when predicting, for a head that was fitted on mirror images too; and how unknown photos are told
+ * (tmb_predictor_distance), as long as the layers below the head are not trained. TMB_EINVAL: another
+ * number of features. */
+TMB_API int tmb_model_add_head(
+        tmb_model *model, const tmb_head *head, const char *const *class_names, bool flip_views);
 
 /* Freeze all layers up to and including `until` (NULL: none), and with `frozen_norms` every batch
  * normalisation above it; the others are trainable. TMB_EINVAL, with the nearest layer's name as hint, if

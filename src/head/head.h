@@ -111,17 +111,7 @@ double tmb__temperature(const double *scores, const int32_t *label, int n, int k
 /* Scores of one photo -> (classes) probabilities. */
 void tmb__probabilities(float *out, const double *scores, int k, double temperature);
 
-/* Distance to the nearest class mean under one shrunk covariance; 1 is the limit. */
-typedef struct tmb_unknown {
-    int d, classes, axes;
-    float *mean, *scale; /* (d) standardise */
-    float *centre;       /* (classes, d) standardised */
-    float *axis;         /* (d, axes) orthonormal directions of large variance */
-    float *along;        /* (classes, axes) the centres along them */
-    float *weight; /* (axes + 1): one over variance and limit, the last for all other directions */
-} tmb_unknown;
+/* The distance, and its limit on the task's photos; `keep` of them are within it. */
 int tmb__unknown_new(tmb_unknown **out, const tmb__task *task, double keep);
-void tmb__unknown_free(tmb_unknown *unknown);
-double tmb__unknown_distance(const tmb_unknown *unknown, const float *x);
 
 #endif

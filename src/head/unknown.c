@@ -7,14 +7,12 @@
  * The limit is set on distances of photos left out of means and scatter: without photo x, e = x - mean,
  * q = e^T M^-1 e and c = m / (m - 1) of its class of m, M loses c e e^T, and by Sherman and Morrison
  *     own class: c^2 q / (1 - c q),   others: f^T M^-1 f + c (e^T M^-1 f)^2 / (1 - c q).
- * The largest AXES directions are kept apart; all others count as equal, and cost nothing to store. */
+ * The largest TMB__UNKNOWN_AXES directions are kept apart; all others count as equal, and cost nothing to store. */
 #include "head/head.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { AXES = 256 };
 
 typedef struct builder {
     const tmb__task *task;
@@ -219,20 +217,8 @@ static int fill(tmb_unknown *u, builder *b, double keep)
 {
     const tmb__axes *a = b->task->axes;
     const size_t d = (size_t)a->d, kept = (size_t)b->kept;
-    double far;
+    const double far = limit(b, keep);
 
-    u->d = a->d;
-    u->classes = b->classes;
-    u->axes = b->kept;
-    u->mean = tmb__calloc(d, sizeof *u->mean);
-    u->scale = tmb__calloc(d, sizeof *u->scale);
-    u->centre = tmb__calloc((size_t)b->classes * d, sizeof *u->centre);
-    u->axis = tmb__calloc(kept * d, sizeof *u->axis);
-    u->along = tmb__calloc((size_t)b->classes * kept, sizeof *u->along);
-    u->weight = tmb__calloc(kept + 1, sizeof *u->weight);
-    if (!u->mean || !u->scale || !u->centre || !u->axis || !u->along || !u->weight)
-        return TMB_ENOMEM;
-    far = limit(b, keep);
     for (size_t i = 0; i < d; i++) {
         u->mean[i] = (float)a->mean[i];
         u->scale[i] = (float)a->scale[i];
@@ -253,11 +239,12 @@ int tmb__unknown_new(tmb_unknown **out, const tmb__task *task, double keep)
             .n = a->n / task->views,
             .r = a->r,
             .classes = task->classes,
-            .kept = TMB_MIN(a->r, AXES)};
-    tmb_unknown *u = tmb__calloc(1, sizeof *u);
-    int status = u ? allocate(&b) : TMB_ENOMEM;
+            .kept = TMB_MIN(a->r, TMB__UNKNOWN_AXES)};
+    tmb_unknown *u;
+    int status = tmb__unknown_alloc(&u, a->d, b.classes, b.kept);
 
     *out = NULL;
+    if (status == 0) status = allocate(&b);
     if (status == 0) {
         centre(&b);
         a->la->gram(b.scatter, b.e, b.n, b.r, false, 0);
@@ -274,46 +261,4 @@ int tmb__unknown_new(tmb_unknown **out, const tmb__task *task, double keep)
     else
         *out = u;
     return status;
-}
-
-void tmb__unknown_free(tmb_unknown *u)
-{
-    if (!u) return;
-    tmb__free(u->mean);
-    tmb__free(u->scale);
-    tmb__free(u->centre);
-    tmb__free(u->axis);
-    tmb__free(u->along);
-    tmb__free(u->weight);
-    tmb__free(u);
-}
-
-double tmb__unknown_distance(const tmb_unknown *u, const float *x)
-{
-    double along[AXES] = {0}, best = INFINITY;
-
-    for (int i = 0; i < u->d; i++) {
-        const double f = ((double)x[i] - u->mean[i]) * u->scale[i];
-
-        for (int j = 0; j < u->axes; j++)
-            along[j] += f * u->axis[(size_t)i * (size_t)u->axes + (size_t)j];
-    }
-    for (int k = 0; k < u->classes; k++) {
-        const float *centre = u->centre + (size_t)k * (size_t)u->d;
-        double sum = 0, rest = 0;
-
-        for (int i = 0; i < u->d; i++) {
-            const double f = ((double)x[i] - u->mean[i]) * u->scale[i] - centre[i];
-
-            rest += f * f;
-        }
-        for (int j = 0; j < u->axes; j++) {
-            const double f = along[j] - u->along[k * u->axes + j];
-
-            sum += u->weight[j] * f * f;
-            rest -= f * f;
-        }
-        best = TMB_MIN(best, sum + u->weight[u->axes] * TMB_MAX(rest, 0));
-    }
-    return sqrt(best);
 }

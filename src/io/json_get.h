@@ -43,6 +43,15 @@ int tmb__statistics_tensors(tmb__tensors *list, const tmb_statistics *statistics
 int tmb__statistics_load(
         tmb_statistics **out, const json_t *json, const tmb__tensors *tensors, const char *what);
 
+/* ---- how unknown photos are told (unknown_file.c) ---- */
+
+/* The member "unknown" after a comma, the tensors "unknown/mean", ... that go with it, and both back: no
+ * such tensors without the member. */
+void tmb__unknown_text(tmb__strbuf *sb, const tmb_model *model);
+int tmb__unknown_tensors(tmb__tensors *list, const tmb_unknown *unknown);
+int tmb__unknown_load(
+        tmb_model *model, const json_t *json, const tmb__tensors *tensors, const char *what);
+
 /* ---- stored pairs of inputs and outputs (replay_pairs.c) ---- */
 
 /* Make new pairs for the model's weights. */

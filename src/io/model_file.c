@@ -4,9 +4,10 @@
  *     thimble      version that wrote it
  *     graph        the layers (graph_json.c)
  *     classes, preprocess, record       what the net means (model_meta.c)
+ *     unknown      which layer's values tell photos unlike those of the training (unknown_file.c)
  *     training     a checkpoint's: where training stands
  * and whose tensors are "weight/<layer>/<name>", "golden/pixels", "golden/outputs", those of the
- * preprocessing's statistics, and in a checkpoint "state/<name>". docs/formats.md has it in full. */
+ * preprocessing's statistics and of "unknown", and in a checkpoint "state/<name>". docs/formats.md has it in full. */
 #include "io/json_get.h"
 #include "io/keras_h5.h"
 
@@ -33,6 +34,7 @@ static int make_meta(tmb__strbuf *sb, const tmb_model *model, const tmb__extra *
     tmb__strbuf_add(sb, "{\"thimble\":\"%s\",\"graph\":", tmb_version());
     TMB_TRY(tmb__graph_text(sb, model));
     TMB_TRY(tmb__meta_text(sb, model));
+    if (model->unknown) tmb__unknown_text(sb, model);
     if (extra && extra->json) TMB_TRY(add_training(sb, extra->json));
     tmb__strbuf_add(sb, "}");
     return sb->failed ? TMB_ENOMEM : 0;
@@ -74,6 +76,7 @@ int tmb__model_write(tmb_model *model, const char *path, const tmb__extra *extra
     if (status == 0) status = tmb__weights_to_tensors(&list, model, "weight/");
     if (status == 0 && model->has_preprocess)
         status = tmb__statistics_tensors(&list, model->preprocess.statistics);
+    if (status == 0) status = tmb__unknown_tensors(&list, model->unknown);
     if (status == 0 && goldens) {
         status = tmb__pairs_make(model, &pixels, &outputs);
         if (status == 0) status = add_pairs(&list, model, pixels, outputs);
@@ -119,11 +122,12 @@ static int check_names(const tmb__tensors *tensors, const char *path)
         const char *name = tensors->items[i].name;
 
         if (starts_with(name, "weight/") || starts_with(name, "golden/") ||
-                starts_with(name, "state/") || starts_with(name, "preprocess/")) {
+                starts_with(name, "state/") || starts_with(name, "preprocess/") ||
+                starts_with(name, "unknown/")) {
             continue;
         }
         return tmb__fail(TMB_EMODEL,
-                "%s: tensor \"%s\" is none of weight/, golden/, preprocess/ and state/",
+                "%s: tensor \"%s\" is none of weight/, golden/, preprocess/, unknown/ and state/",
                 tmb__printable(path), tmb__printable(name));
     }
     return 0;
@@ -163,6 +167,7 @@ static int load_model(tmb_model **out, const tmb__pack *pack, const json_t *meta
     TMB_TRY(tmb__graph_load(out, graph, most, path));
     TMB_TRY(tmb__weights_from_tensors(*out, &pack->tensors, "weight/", path));
     TMB_TRY(tmb__meta_load(*out, meta, &pack->tensors, path));
+    TMB_TRY(tmb__unknown_load(*out, json_object_get(meta, "unknown"), &pack->tensors, path));
     return tmb__pairs_load(*out, &pack->tensors, path);
 }
 

@@ -208,6 +208,7 @@ int tmb_model_load_weights_as(
         TMB_TRY(tmb__keras_load(model, path, &given, &done));
     else
         TMB_TRY(load_own(model, path, &given, &done));
+    tmb__model_forget(model, 1);
     if (report) *report = done;
     return 0;
 }

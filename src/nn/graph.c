@@ -159,6 +159,7 @@ static int add(
                 tmb__shape_text(&layer->out), (long long)TMB__MOST_ELEMENTS);
     TMB_TRY(grow_layers(model));
     TMB_TRY(grow_arena(model, layer));
+    tmb__model_forget(model, 1);
     model->layers[model->n_layers++] = *layer;
     tmb__model_touch(model);
     return 0;
@@ -219,6 +220,7 @@ void tmb_model_free(tmb_model *model)
     if (model->own_device) tmb_device_free(model->device);
     tmb_model_set_classes(model, NULL, 0);
     tmb__preprocess_drop(&model->preprocess);
+    tmb__unknown_free(model->unknown);
     tmb__free(model->golden);
     tmb__free(model->record);
     tmb__free(model->weights);
@@ -290,6 +292,7 @@ int tmb_model_init(tmb_model *model, uint64_t seed)
     uint64_t number = 0;
 
     TMB_TRY(tmb_model_check(model));
+    tmb__model_forget(model, 1);
     for (int k = 0; k < model->n_layers; k++) {
         const tmb__layer *layer = &model->layers[k];
 

@@ -58,6 +58,17 @@ static int compare_places(const void *a, const void *b)
     return p->far != q->far ? (p->far < q->far ? 1 : -1) : (p->met > q->met) - (p->met < q->met);
 }
 
+/* What was measured is measured still, unless it is gone or the output itself. */
+static void renumber_unknown(tmb_model *model, const int *number, int n)
+{
+    const int layer = model->unknown ? number[model->unknown->layer - 1] : 0;
+
+    if (layer == 0 || layer == n)
+        tmb__model_forget(model, 1);
+    else
+        model->unknown->layer = layer;
+}
+
 /* The layers that the first n of `places` name, in that order. */
 static int rebuild(tmb_model *model, const place *places, int n)
 {
@@ -75,6 +86,7 @@ static int rebuild(tmb_model *model, const place *places, int n)
         for (int i = 0; i < layers[k].n_from; i++)
             layers[k].from[i] = number[layers[k].from[i] - 1];
     }
+    renumber_unknown(model, number, n);
     tmb__free(number);
     tmb__free(model->layers);
     model->layers = layers;

@@ -119,6 +119,7 @@ int tmb_model_set_weight(
                 (long long)count, model->layers[layer - 1].name, weight->name,
                 (long long)tmb__shape_count(&weight->shape), tmb__shape_text(&weight->shape));
     memcpy(model->weights + weight->offset, values, (size_t)count * sizeof *values);
+    tmb__model_forget(model, layer);
     tmb__model_touch(model);
     return 0;
 }

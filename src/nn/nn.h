@@ -61,6 +61,19 @@ typedef struct tmb__layer {
     bool trainable;
 } tmb__layer;
 
+/* How what a net makes of a photo is told from what it made of those it learned: the distance to the
+ * nearest class mean under one shrunk covariance; 1 is the limit. Made by head, from features. */
+typedef struct tmb_unknown {
+    tmb_layer layer; /* of the model that has it: this layer's values are measured */
+    int d, classes, axes;
+    float *mean, *scale; /* (d) standardise */
+    float *centre;       /* (classes, d) standardised */
+    float *axis;         /* (d, axes) orthonormal directions of large variance */
+    float *along;        /* (classes, axes) the centres along them */
+    float *weight; /* (axes + 1): one over variance and limit, the last for all other directions */
+    float *values; /* all of these, in this order */
+} tmb_unknown;
+
 struct tmb_model {
     tmb__layer *layers; /* number 1 is layers[0], the input */
     int n_layers, cap_layers;
@@ -76,7 +89,8 @@ struct tmb_model {
     tmb_preprocess preprocess;
     char *record;
     char backbone[192]; /* the pre-trained networks it begins with, "vgg16/block4_pool"; "": none */
-    tmb_device *device; /* borrowed, or owned if own_device */
+    tmb_unknown *unknown; /* NULL: it cannot tell */
+    tmb_device *device;   /* borrowed, or owned if own_device */
     bool own_device;
     struct tmb__exec *infer; /* cached by tmb_model_predict; dropped when weights change */
     float *golden; /* pairs read from the file: n * (inputs + outputs) floats; NULL: none */
@@ -102,8 +116,20 @@ int tmb__model_order(const tmb_model *model, int *order);
 int tmb__model_cut(tmb_model *model, tmb_layer layer);
 /* Weights were changed from outside: programs must be told before their next run. */
 void tmb__model_touch(tmb_model *model);
+/* Something changes from `layer` on: what was measured there or above is forgotten. */
+void tmb__model_forget(tmb_model *model, tmb_layer layer);
 /* Opens the model's own device if it has none yet. */
 int tmb__model_device(tmb_model *model, tmb_device **out);
+
+/* ---- distance from what is known (distance.c) ---- */
+
+enum { TMB__UNKNOWN_AXES = 256, TMB__UNKNOWN_ARRAYS = 6 };
+int tmb__unknown_alloc(tmb_unknown **out, int d, int classes, int axes);
+int tmb__unknown_copy(tmb_unknown **out, const tmb_unknown *from);
+void tmb__unknown_free(tmb_unknown *unknown);
+/* Array number i, which it borrows: "mean", "scale", "centre", "axis", "along", "weight". */
+tmb__array tmb__unknown_array(const tmb_unknown *unknown, int i, const char **name);
+double tmb__unknown_distance(const tmb_unknown *unknown, const float *x);
 
 /* ---- running a net ---- */
 

@@ -99,6 +99,17 @@ static int allocate(tmb__fit *fit)
     return class_weights(fit);
 }
 
+/* From the first trained layer on, what the net makes of a photo does not stay what it was. */
+static void forget_unknown(tmb_model *model)
+{
+    for (int k = 0; k < model->n_layers; k++) {
+        if (model->layers[k].trainable && model->layers[k].n_weights > 0) {
+            tmb__model_forget(model, k + 1);
+            return;
+        }
+    }
+}
+
 static int start(tmb__fit *fit)
 {
     const tmb__source *validation = fit->validation;
@@ -123,6 +134,7 @@ static int start(tmb__fit *fit)
     fit->total = fit->per_epoch * fit->epochs;
     fit->training->n_history = 0;
     fit->started = tmb__now();
+    forget_unknown(fit->model);
     if (fit->opts->resume && tmb__file_exists(fit->opts->checkpoint) == 1)
         return tmb__checkpoint_load(fit);
     return 0;

@@ -1,6 +1,7 @@
 /* predict.c - probabilities of photos: decode, preprocess, forward, by the road training used */
 #include "train/train.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MOST_AT_ONCE = 65536 };
@@ -21,6 +22,8 @@ struct tmb_predictor {
     float *x, *scores; /* (batch, h, w, c), (batch, outputs) */
     reader *readers;   /* one for each worker */
     int n_readers;
+    float *distance; /* of the photos of the last call, if the model can tell */
+    int n, room;
 };
 
 static int allocate(tmb_predictor *p)
@@ -55,7 +58,7 @@ int tmb_predictor_new(
         p->own_device = true;
         status = tmb_device_open(&p->device, NULL, 0);
     }
-    if (status == 0) status = tmb__scorer_new(&p->scorer, model, p->device, p->batch);
+    if (status == 0) status = tmb__scorer_measuring(&p->scorer, model, p->device, p->batch);
     if (status == 0) {
         p->classes = p->scorer.outputs == 1 ? 2 : p->scorer.outputs;
         p->inputs = p->scorer.inputs;
@@ -79,6 +82,7 @@ void tmb_predictor_free(tmb_predictor *p)
     tmb__free(p->readers);
     tmb__free(p->x);
     tmb__free(p->scores);
+    tmb__free(p->distance);
     tmb__scorer_free(&p->scorer);
     if (p->own_device) tmb_device_free(p->device);
     tmb__free(p);
@@ -119,9 +123,32 @@ static int load_bytes(tmb_predictor *p, const void *data, size_t size)
     return 0;
 }
 
+/* A call with n photos begins: room for their distances. */
+static int begin(tmb_predictor *p, int n)
+{
+    p->n = 0;
+    if (!p->scorer.unknown || n <= p->room) return 0;
+    tmb__free(p->distance);
+    p->room = 0;
+    p->distance = tmb__calloc((size_t)n, sizeof *p->distance);
+    if (!p->distance) return TMB_ENOMEM;
+    p->room = n;
+    return 0;
+}
+
+float tmb_predictor_distance(const tmb_predictor *p, int i)
+{
+    if (!p || !p->scorer.unknown) return -1;
+    return i >= 0 && i < p->n ? p->distance[i] : NAN;
+}
+
+/* The next n photos of a call, at most a batch. */
 static int score(tmb_predictor *p, int n, float *probabilities)
 {
     TMB_TRY(tmb__scorer_run(&p->scorer, p->x, n, p->scores));
+    if (p->scorer.unknown)
+        memcpy(p->distance + p->n, p->scorer.distance, (size_t)n * sizeof *p->distance);
+    p->n += n;
     for (int i = 0; i < n; i++)
         tmb__metric_probabilities(probabilities + (int64_t)i * p->classes,
                 p->scores + (int64_t)i * p->scorer.outputs, p->scorer.outputs);
@@ -132,6 +159,7 @@ int tmb_predict_image(tmb_predictor *p, const tmb_image *image, float *probabili
 {
     if (!p || !image || !image->pixels || !probabilities)
         return tmb__fail(TMB_EINVAL, "predict: an argument is NULL");
+    TMB_TRY(begin(p, 1));
     TMB_TRY(load_image(p, image));
     return score(p, 1, probabilities);
 }
@@ -139,6 +167,7 @@ int tmb_predict_image(tmb_predictor *p, const tmb_image *image, float *probabili
 int tmb_predict_file(tmb_predictor *p, const char *path, float *probabilities)
 {
     if (!p || !path || !probabilities) return tmb__fail(TMB_EINVAL, "predict: an argument is NULL");
+    TMB_TRY(begin(p, 1));
     TMB_TRY(load_file(p, 0, path, 0));
     return score(p, 1, probabilities);
 }
@@ -146,6 +175,7 @@ int tmb_predict_file(tmb_predictor *p, const char *path, float *probabilities)
 int tmb_predict_bytes(tmb_predictor *p, const void *data, size_t size, float *probabilities)
 {
     if (!p || !data || !probabilities) return tmb__fail(TMB_EINVAL, "predict: an argument is NULL");
+    TMB_TRY(begin(p, 1));
     TMB_TRY(load_bytes(p, data, size));
     return score(p, 1, probabilities);
 }
@@ -167,10 +197,14 @@ static void decode_one(void *user, int task, int worker)
 }
 
 /* Of a photo that could not be read, no row but zeros. */
-static void blank_failed(float *probabilities, const int *status, int n, int classes)
+static void blank_failed(tmb_predictor *p, float *probabilities, const int *status, int n)
 {
+    const size_t bytes = (size_t)p->classes * sizeof *probabilities;
+
     for (int i = 0; i < n; i++) {
-        if (status[i] < 0) memset(probabilities + i * classes, 0, (size_t)classes * sizeof(float));
+        if (status[i] == 0) continue;
+        memset(probabilities + i * p->classes, 0, bytes);
+        if (p->scorer.unknown) p->distance[p->n - n + i] = NAN;
     }
 }
 
@@ -183,6 +217,7 @@ int tmb_predict_files(tmb_predictor *p, const char *const *paths, int n, float *
         status[i] = 0;
         messages[i] = NULL;
     }
+    TMB_TRY(begin(p, n));
     for (int first = 0; first < n; first += p->batch) {
         int count = TMB_MIN(p->batch, n - first);
         float *rows = probabilities + (int64_t)first * p->classes;
@@ -190,7 +225,7 @@ int tmb_predict_files(tmb_predictor *p, const char *const *paths, int n, float *
 
         tmb__pool_run(p->device->pool, count, decode_one, &job);
         TMB_TRY(score(p, count, rows));
-        blank_failed(rows, job.status, count, p->classes);
+        blank_failed(p, rows, job.status, count);
     }
     return 0;
 }

@@ -4,6 +4,54 @@
  * the mean over a photo and its mirror image. */
 #include "train/train.h"
 
+/* Room for batches. */
+static int allocate(tmb__scorer *out)
+{
+    const size_t batch = (size_t)out->batch, outputs = (size_t)out->outputs;
+    const size_t values = (size_t)out->values;
+
+    out->row = tmb__calloc(batch * outputs, sizeof *out->row);
+    out->targets = tmb__calloc(batch * outputs, sizeof *out->targets);
+    if (!out->row || !out->targets) return TMB_ENOMEM;
+    if (out->flip_views) {
+        out->mirror = tmb__calloc(batch * (size_t)out->inputs, sizeof *out->mirror);
+        out->second = tmb__calloc(batch * outputs, sizeof *out->second);
+        if (!out->mirror || !out->second) return TMB_ENOMEM;
+    }
+    if (!out->below) return 0;
+    out->distance = tmb__calloc(batch, sizeof *out->distance);
+    for (int i = 0; i < 1 + out->flip_views; i++) {
+        out->value[i] = tmb__calloc(batch * values, sizeof *out->value[i]);
+        if (!out->value[i]) return TMB_ENOMEM;
+    }
+    return out->distance ? 0 : TMB_ENOMEM;
+}
+
+/* From layer `from` to the scores; and to it, if `out->unknown` says that its values are measured. */
+static int make(tmb__scorer *out, const tmb_model *model, tmb_layer from, tmb_device *device)
+{
+    const tmb__span below = {.to = from}, above = {.from = from};
+
+    if (out->unknown) {
+        out->values = out->unknown->d;
+        TMB_TRY(tmb__exec_new_span(&out->below, model, below, device, out->batch, NULL));
+    }
+    TMB_TRY(tmb__exec_new_span(&out->exec, model, above, device, out->batch, NULL));
+    return allocate(out);
+}
+
+static void look_at_photos(tmb__scorer *out, const tmb_model *model)
+{
+    const tmb__shape *shape = &model->layers[0].out;
+
+    out->inputs = tmb__shape_count(shape);
+    if (shape->rank != 3) return;
+    out->h = (int)shape->dim[0];
+    out->w = (int)shape->dim[1];
+    out->c = (int)shape->dim[2];
+    out->flip_views = model->has_preprocess && model->preprocess.flip_views;
+}
+
 int tmb__scorer_new(tmb__scorer *out, const tmb_model *model, tmb_device *device, int batch)
 {
     return tmb__scorer_above(out, model, 0, device, batch);
@@ -12,29 +60,27 @@ int tmb__scorer_new(tmb__scorer *out, const tmb_model *model, tmb_device *device
 int tmb__scorer_above(
         tmb__scorer *out, const tmb_model *model, tmb_layer cut, tmb_device *device, int batch)
 {
-    const tmb__shape *shape = &model->layers[TMB_MAX(cut, 1) - 1].out;
     int status;
 
+    *out = (tmb__scorer){.batch = batch, .outputs = tmb_model_outputs(model)};
+    if (cut <= 1)
+        look_at_photos(out, model);
+    else
+        out->inputs = tmb__shape_count(&model->layers[cut - 1].out);
+    status = make(out, model, cut, device);
+    if (status < 0) tmb__scorer_free(out);
+    return status;
+}
+
+int tmb__scorer_measuring(tmb__scorer *out, const tmb_model *model, tmb_device *device, int batch)
+{
+    int status;
+
+    if (!model->unknown) return tmb__scorer_new(out, model, device, batch);
     *out = (tmb__scorer){
-            .batch = batch, .outputs = tmb_model_outputs(model), .inputs = tmb__shape_count(shape)};
-    if (cut <= 1 && shape->rank == 3) {
-        out->h = (int)shape->dim[0];
-        out->w = (int)shape->dim[1];
-        out->c = (int)shape->dim[2];
-        out->flip_views = model->has_preprocess && model->preprocess.flip_views;
-    }
-    status = tmb__exec_new_span(&out->exec, model, (tmb__span){.from = cut}, device, batch, NULL);
-    if (status == 0) status = tmb__exec_push(out->exec, model);
-    if (status == 0) {
-        out->row = tmb__calloc((size_t)batch * (size_t)out->outputs, sizeof *out->row);
-        out->targets = tmb__calloc((size_t)batch * (size_t)out->outputs, sizeof *out->targets);
-        if (!out->row || !out->targets) status = TMB_ENOMEM;
-    }
-    if (status == 0 && out->flip_views) {
-        out->mirror = tmb__calloc((size_t)batch * (size_t)out->inputs, sizeof *out->mirror);
-        out->second = tmb__calloc((size_t)batch * (size_t)out->outputs, sizeof *out->second);
-        if (!out->mirror || !out->second) status = TMB_ENOMEM;
-    }
+            .batch = batch, .outputs = tmb_model_outputs(model), .unknown = model->unknown};
+    look_at_photos(out, model);
+    status = make(out, model, model->unknown->layer, device);
     if (status < 0) tmb__scorer_free(out);
     return status;
 }
@@ -42,6 +88,10 @@ int tmb__scorer_above(
 void tmb__scorer_free(tmb__scorer *scorer)
 {
     tmb__exec_free(scorer->exec);
+    tmb__exec_free(scorer->below);
+    tmb__free(scorer->value[0]);
+    tmb__free(scorer->value[1]);
+    tmb__free(scorer->distance);
     tmb__free(scorer->mirror);
     tmb__free(scorer->second);
     tmb__free(scorer->row);
@@ -62,14 +112,34 @@ void tmb__mirror(float *dst, const float *x, int64_t rows, int w, int c)
     }
 }
 
+/* View `view` of n photos, in two steps if the values between are measured. */
+static int forward(tmb__scorer *scorer, const float *x, int n, int view, float *scores)
+{
+    if (!scorer->below) return tmb__exec_predict(scorer->exec, x, n, scores);
+    TMB_TRY(tmb__exec_predict(scorer->below, x, n, scorer->value[view]));
+    return tmb__exec_predict(scorer->exec, scorer->value[view], n, scores);
+}
+
+static void mean_of_two(float *x, const float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] = 0.5f * (x[i] + y[i]);
+}
+
 static int run_batch(tmb__scorer *scorer, const float *x, int n, float *scores)
 {
-    TMB_TRY(tmb__exec_predict(scorer->exec, x, n, scores));
-    if (!scorer->flip_views) return 0;
-    tmb__mirror(scorer->mirror, x, (int64_t)n * scorer->h, scorer->w, scorer->c);
-    TMB_TRY(tmb__exec_predict(scorer->exec, scorer->mirror, n, scorer->second));
-    for (int i = 0; i < n * scorer->outputs; i++)
-        scores[i] = 0.5f * (scores[i] + scorer->second[i]);
+    TMB_TRY(forward(scorer, x, n, 0, scores));
+    if (scorer->flip_views) {
+        tmb__mirror(scorer->mirror, x, (int64_t)n * scorer->h, scorer->w, scorer->c);
+        TMB_TRY(forward(scorer, scorer->mirror, n, 1, scorer->second));
+        mean_of_two(scores, scorer->second, (int64_t)n * scorer->outputs);
+    }
+    if (!scorer->below) return 0;
+    if (scorer->flip_views)
+        mean_of_two(scorer->value[0], scorer->value[1], (int64_t)n * scorer->values);
+    for (int i = 0; i < n; i++)
+        scorer->distance[i] = (float)tmb__unknown_distance(
+                scorer->unknown, scorer->value[0] + (int64_t)i * scorer->values);
     return 0;
 }
 

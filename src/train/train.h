@@ -114,11 +114,19 @@ typedef struct tmb__scorer {
     bool flip_views;
     float *mirror, *second; /* (batch, h, w, c), (batch, outputs): only with flip_views */
     float *row, *targets;   /* (batch, outputs): a batch's, while a data set passes */
+    /* Only of one that measures: the net up to the values that tell unknown photos, these of each view,
+     * and the distances of the last batch. */
+    const tmb_unknown *unknown;
+    tmb__exec *below;
+    int values;
+    float *value[2], *distance; /* (batch, values), (batch) */
 } tmb__scorer;
 int tmb__scorer_new(tmb__scorer *out, const tmb_model *model, tmb_device *device, int batch);
 /* Of the net above `cut`, from what it kept: no views. */
 int tmb__scorer_above(
         tmb__scorer *out, const tmb_model *model, tmb_layer cut, tmb_device *device, int batch);
+/* It measures, if the model can tell unknown photos. */
+int tmb__scorer_measuring(tmb__scorer *out, const tmb_model *model, tmb_device *device, int batch);
 void tmb__scorer_free(tmb__scorer *scorer);
 /* Scores (n, outputs) of n inputs, the mean over the views. n may be above the batch. */
 int tmb__scorer_run(tmb__scorer *scorer, const float *x, int n, float *scores);

@@ -2,7 +2,8 @@
  *
  * A net that is taken gives JSON that gives the same JSON again. In the file the input up to its first
  * NUL is "meta"; the bytes after it are the weights of the layers that the text names "conv", "bn" and
- * "dense", so that some nets are complete. A model that is taken is saved and opened again. */
+ * "dense", so that some nets are complete; with a member "unknown" so are the tensors of one that measures
+ * "bn"'s pooled output. A model that is taken is saved and opened again. */
 #include "fuzz_frame.h"
 #include "io/io.h"
 
@@ -33,7 +34,7 @@ static void try_graph(const char *json)
 }
 
 /* The weights that the seeds' nets need, cut from one block of finite numbers. */
-static void add_weights(tmb__tensors *list, float values[WEIGHTS])
+static void add_weights(tmb__tensors *list, float values[WEIGHTS], bool unknown)
 {
     static const struct {
         const char *name;
@@ -48,9 +49,15 @@ static void add_weights(tmb__tensors *list, float values[WEIGHTS])
             {"weight/bn/moving_variance", 1, {2}},
             {"weight/dense/kernel", 2, {2, 3}},
             {"weight/dense/bias", 1, {3}},
+            {"unknown/mean", 1, {2}},
+            {"unknown/scale", 1, {2}},
+            {"unknown/centre", 2, {3, 2}},
+            {"unknown/axis", 2, {2, 1}},
+            {"unknown/along", 2, {3, 1}},
+            {"unknown/weight", 1, {2}},
     };
 
-    for (size_t i = 0; i < TMB_COUNT(weights); i++) {
+    for (size_t i = 0; i < TMB_COUNT(weights) - (unknown ? 0 : 6); i++) {
         const tmb__array array = {TMB__F32, tmb__shape_of(weights[i].rank, weights[i].dim), values};
 
         require(tmb__tensors_add(list, weights[i].name, &array) == 0);
@@ -67,7 +74,7 @@ static void try_model(const char *json, const uint8_t *data, size_t n_data)
 
     for (size_t i = 0; i < WEIGHTS; i++)
         values[i] = i < n_data ? (float)data[i] / 64 - 2 : 0.5f;
-    add_weights(&pack.tensors, values);
+    add_weights(&pack.tensors, values, strstr(json, "\"unknown\""));
     if (tmb__model_from_pack(&a, NULL, &pack, "fuzz") < 0) {
         require(tmb_errmsg()[0] != '\0' && a == NULL);
         tmb__pack_free(&pack);
@@ -77,6 +84,7 @@ static void try_model(const char *json, const uint8_t *data, size_t n_data)
     require(tmb__model_write(a, path, NULL, false) == 0);
     require(tmb_model_open(&b, path) == 0);
     require(a->n_weights == b->n_weights && a->n_classes == b->n_classes);
+    require(!a->unknown == !b->unknown);
     require(memcmp(a->weights, b->weights, (size_t)a->n_weights * sizeof *a->weights) == 0);
     unlink(path);
     tmb_model_free(a);

@@ -3,7 +3,7 @@
  * Each scenario is run once to count its calls of a kind, then again and again with another call
  * failing, alone or with all that follow. It ends well or with a status and a message, and what was
  * in files before is there still. Leaks are the address sanitizer's to find, in its preset. */
-#include "unit/train/train_test.h"
+#include "unit/transfer/transfer_test.h"
 
 #include <dirent.h>
 
@@ -191,6 +191,48 @@ static int evaluate(void)
     return status;
 }
 
+/* A head of nothing but zeros, which tells no photo from another. */
+static int add_head(tmb_model *net)
+{
+    float kernel[24] = {0}, bias[1] = {0};
+    tmb_head head = {.inputs = 24, .classes = 2, .outputs = 1, .kernel = kernel, .bias = bias};
+    int status;
+
+    TMB_TRY(tmb__unknown_alloc(&head.unknown, 24, 2, 3));
+    status = tmb_model_add_head(net, &head, (const char *const[]){"disc", "ring"}, true);
+    tmb__unknown_free(head.unknown);
+    return status;
+}
+
+/* From photos to features, to a model in a file that predicts. */
+static int transfer(void)
+{
+    tmb_features features = {0};
+    tmb_images *images = NULL;
+    tmb_predictor *p = NULL;
+    tmb_model *net = NULL, *read = NULL;
+    float probabilities[2];
+    int status = make_small_backbone(&net, true);
+
+    if (status == 0) status = images_open(&images, TMB_TRAIN, 0);
+    if (status == 0)
+        status = tmb_model_features(&features, net, images, &(tmb_extract_opts){.flip = true});
+    assert_true((status == 0) == (features.x != NULL));
+    if (status == 0) status = add_head(net);
+    if (status == 0) status = tmb_model_save(net, test_temp("transfer.thimble"));
+    if (status == 0) status = tmb_model_open(&read, test_temp("transfer.thimble"));
+    if (status == 0) status = tmb_predictor_new(&p, read, NULL, 2);
+    if (status == 0)
+        status = tmb_predict_file(p, test_temp("toys/train/disc/000.bmp"), probabilities);
+    if (status == 0) assert_near(tmb_predictor_distance(p, 0), 0, 0);
+    tmb_predictor_free(p);
+    tmb_features_free(&features);
+    tmb_images_free(images);
+    tmb_model_free(net);
+    tmb_model_free(read);
+    return status;
+}
+
 /* ---- checks ---- */
 
 static bool same(const char *path, const tmb__bytes *bytes)
@@ -349,4 +391,9 @@ TEST_LIMIT(oom_open_images, 300)
 TEST_LIMIT(oom_open_images_uncached, 300)
 {
     run_scenario("open images uncached", open_images_uncached, check_untouched);
+}
+
+TEST_LIMIT(oom_transfer, 300)
+{
+    run_scenario("transfer", transfer, check_untouched);
 }

@@ -494,7 +494,7 @@ TEST(model_file_refuses_wrong_tensors)
     assert_status(open_with("weight/conv2d/bias", &bias, "weight/old/bias"), TMB_EMODEL);
     assert_message("\"weight/old/bias\" belongs to no layer");
     assert_status(open_with("weight/conv2d/bias", &bias, "code"), TMB_EMODEL);
-    assert_message("\"code\" is none of weight/, golden/, preprocess/ and state/");
+    assert_message("\"code\" is none of weight/, golden/, preprocess/, unknown/ and state/");
     assert_status(open_with("golden/outputs", NULL, NULL), TMB_EMODEL);
     assert_message("\"golden/outputs\" is not there");
     values[1] = NAN;
