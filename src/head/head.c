@@ -140,7 +140,8 @@ static int prepare(fitter *fit, const tmb_features *f, const tmb_head_opts *o)
     for (int64_t i = 0; i < f->n / views; i++)
         fit->label[i] = f->label[i * views];
     TMB_TRY(tmb__axes_new(&fit->axes, f));
-    fit->task = (tmb__task){.axes = &fit->axes,
+    fit->task = (tmb__task){.features = f,
+            .axes = &fit->axes,
             .groups = &fit->groups,
             .label = f->label,
             .fold = fit->fold,

@@ -43,6 +43,7 @@ void tmb__groups_free(tmb__groups *groups);
 
 /* What all fits share. */
 typedef struct tmb__task {
+    const tmb_features *features;
     const tmb__axes *axes;
     const tmb__groups *groups;
     const int32_t *label, *fold; /* (n) */

@@ -1,184 +1,94 @@
-/* unknown.c - how far features lie from those of the fit: Mahalanobis, with little data in mind
+/* unknown.c - how far features lie from those of the fit: Mahalanobis on rows of length one
  *
- * Photos, the mean of their views, minus the mean of their class have the scatter W. The covariance is
- * shrunk toward a multiple of the identity by as much as its own sampling error asks (Ledoit and Wolf
- * 2004), so that more features than photos are no obstacle:
- *     M = W + a I,   distance^2 = min over classes of f^T M^-1 f,   f = x - class mean.
- * The limit is set on distances of photos left out of means and scatter: without photo x, e = x - mean,
- * q = e^T M^-1 e and c = m / (m - 1) of its class of m, M loses c e e^T, and by Sherman and Morrison
- *     own class: c^2 q / (1 - c q),   others: f^T M^-1 f + c (e^T M^-1 f)^2 / (1 - c q).
- * The largest TMB__UNKNOWN_AXES directions are kept apart; all others count as equal, and cost nothing to store. */
+ * A photo is the mean of its views, divided by its length (Mueller and Hein 2025: the length of a network's
+ * features says much about the photo and nothing about its kind), then standardised; deviations s are taken
+ * as sqrt(s^2 + (median s / 2)^2), or features that hardly vary in few photos would outweigh all others.
+ * With S the scatter about the class means, per photo,
+ *     distance^2 = min over classes of f^T (S + a I)^-1 f,   f = x - class mean,
+ * where a shrinks S toward a multiple of the identity by as much as its own sampling error asks (Ledoit
+ * and Wolf 2004). The TMB__UNKNOWN_AXES largest directions of S are kept apart; all others count as
+ * equal, and cost nothing to store. They are found from random ones by one power of S (Halko, Martinsson
+ * and Tropp 2011), exactly if they are all there are, which needs no (d, d) and no (n, n) matrix.
+ * The limit is set on distances of photos whose fold was left out of everything above. A formula that
+ * takes one photo out of S alone is not enough: the directions have seen the photo too. */
 #include "head/head.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_FOLDS = 5, MOST_PHOTOS = 4096 };
+
+#define SMALLEST 1e-11 /* squared length of a direction, as a share of the largest */
+#define STILL    1e-9  /* deviation of a feature that does not vary, in rows of length one */
+
 typedef struct builder {
-    const tmb__task *task;
-    int n, r, classes, kept;
-    double *z, *mean;           /* (n, r) photos in axes; (classes, r) */
-    int32_t *label, *count;     /* (n), (classes) */
-    double *e;                  /* (n, r) minus the class mean */
-    double *scatter, *values;   /* (r, r) then its eigenvectors; (r) ascending */
-    double *weight;             /* (kept + 1): one over the elements of M */
-    double *part;               /* (2, r + kept): a photo minus means */
-    double *along, *mean_along; /* (n, kept), (classes, kept): along the kept directions */
-    double *distance;           /* (n) */
+    const tmb__linalg *la;
+    int n, d, classes, m;  /* photos, features, classes; photos learnt from */
+    float *x;              /* (n, d) */
+    int32_t *label, *fold; /* (n) */
+    int32_t *of;           /* (m) labels of these */
+    double *e;             /* (m, d) minus the class mean */
+    float *mean, *scale;   /* (d) */
+    double *sum;           /* (1 + classes, d): class means */
+    double *axis, *turned; /* (TMB__UNKNOWN_AXES, d): orthonormal rows; room for their next state */
+    double *y;             /* (m, TMB__UNKNOWN_AXES): e along them */
+    double *square;        /* (TMB__UNKNOWN_AXES, TMB__UNKNOWN_AXES) */
+    double *values;        /* (TMB__UNKNOWN_AXES) of S, ascending */
+    double *distance;      /* (n) of photos left out */
 } builder;
 
 static int allocate(builder *b)
 {
-    const size_t n = (size_t)b->n, r = (size_t)b->r, k = (size_t)b->classes;
+    const size_t n = (size_t)b->n, d = (size_t)b->d;
 
-    b->z = tmb__calloc(n * r, sizeof *b->z);
-    b->mean = tmb__calloc(k * r, sizeof *b->mean);
+    b->x = tmb__calloc(n, d * sizeof *b->x);
     b->label = tmb__calloc(n, sizeof *b->label);
-    b->count = tmb__calloc(k, sizeof *b->count);
-    b->e = tmb__calloc(n * r, sizeof *b->e);
-    b->scatter = tmb__calloc(r * r, sizeof *b->scatter);
-    b->values = tmb__calloc(r, sizeof *b->values);
-    b->weight = tmb__calloc(r + 1, sizeof *b->weight);
-    b->part = tmb__calloc(4 * r, sizeof *b->part);
-    b->along = tmb__calloc(n * (size_t)b->kept, sizeof *b->along);
-    b->mean_along = tmb__calloc(k * (size_t)b->kept, sizeof *b->mean_along);
+    b->fold = tmb__calloc(n, sizeof *b->fold);
+    b->of = tmb__calloc(n, sizeof *b->of);
+    b->mean = tmb__calloc(d, sizeof *b->mean);
+    b->scale = tmb__calloc(d, sizeof *b->scale);
+    b->sum = tmb__calloc((size_t)b->classes + 1, d * sizeof *b->sum);
+    b->e = tmb__calloc(n, d * sizeof *b->e);
+    b->axis = tmb__calloc(TMB__UNKNOWN_AXES * d, sizeof *b->axis);
+    b->turned = tmb__calloc(TMB__UNKNOWN_AXES * d, sizeof *b->turned);
+    b->y = tmb__calloc(n, TMB__UNKNOWN_AXES * sizeof *b->y);
+    b->square = tmb__calloc((size_t)TMB__UNKNOWN_AXES * TMB__UNKNOWN_AXES, sizeof *b->square);
+    b->values = tmb__calloc(TMB__UNKNOWN_AXES, sizeof *b->values);
     b->distance = tmb__calloc(n, sizeof *b->distance);
-    return b->z && b->mean && b->label && b->count && b->e && b->scatter && b->values &&
-                    b->weight && b->part && b->along && b->mean_along && b->distance
+    return b->x && b->label && b->fold && b->of && b->mean && b->scale && b->sum && b->e &&
+                    b->axis && b->turned && b->y && b->square && b->values && b->distance
             ? 0
             : TMB_ENOMEM;
 }
 
 static void release(builder *b)
 {
-    void *const all[] = {b->z, b->mean, b->label, b->count, b->e, b->scatter, b->values, b->weight,
-            b->part, b->along, b->mean_along, b->distance};
+    void *const all[] = {b->x, b->label, b->fold, b->of, b->mean, b->scale, b->sum, b->e, b->axis,
+            b->turned, b->y, b->square, b->values, b->distance};
 
     for (size_t i = 0; i < TMB_COUNT(all); i++)
         tmb__free(all[i]);
 }
 
-/* Photos in axes, class means, and what is left of each photo. */
-static void centre(builder *b)
+/* Photos as a prediction gets them: every `apart`-th, the mean of its views. */
+static void load(builder *b, const tmb__task *task, int apart)
 {
-    const tmb__axes *a = b->task->axes;
-    const int views = b->task->views, r = b->r;
+    const size_t d = (size_t)b->d, views = (size_t)task->views;
 
-    for (int i = 0; i < b->n * r; i++) {
-        for (int v = 0; v < views; v++)
-            b->z[i] += a->u[(size_t)(i / r * views + v) * (size_t)r + (size_t)(i % r)] *
-                    sqrt(a->values[i % r]) / views;
+    for (size_t i = 0; i < (size_t)b->n; i++) {
+        const size_t row = i * (size_t)apart * views;
+
+        for (size_t j = 0; j < d; j++) {
+            double sum = 0;
+
+            for (size_t v = 0; v < views; v++)
+                sum += task->features->x[(row + v) * d + j];
+            b->x[i * d + j] = (float)(sum / (double)views);
+        }
+        b->label[i] = task->label[row];
+        b->fold[i] = task->fold[row] % MOST_FOLDS;
     }
-    for (int i = 0; i < b->n; i++) {
-        b->label[i] = b->task->label[i * views];
-        b->count[b->label[i]]++;
-    }
-    for (int i = 0; i < b->n * r; i++)
-        b->mean[b->label[i / r] * r + i % r] += b->z[i] / b->count[b->label[i / r]];
-    for (int i = 0; i < b->n * r; i++)
-        b->e[i] = b->z[i] - b->mean[b->label[i / r] * r + i % r];
-}
-
-/* The multiple a of the identity, from eigenvalues of the scatter: with S = W / n, d features, m the
- * mean eigenvalue of S, shrink = (sum |e|^4 / n - |S|^2) / n / |S - m I|^2, and
- * (1 - shrink) S + shrink m I is M up to a factor. */
-static double identity_share(const builder *b)
-{
-    const double d = b->task->axes->d, n = b->n;
-    double fourth = 0, squares = 0, trace = 0, spread, shrink;
-
-    for (int i = 0; i < b->n; i++) {
-        double square = 0;
-
-        for (int j = 0; j < b->r; j++)
-            square += b->e[i * b->r + j] * b->e[i * b->r + j];
-        fourth += square * square / n;
-    }
-    for (int j = 0; j < b->r; j++) {
-        const double value = TMB_MAX(b->values[j], 0) / n;
-
-        trace += value;
-        squares += value * value;
-    }
-    spread = squares - trace * trace / d;
-    shrink = spread > 0 ? (fourth - squares) / n / spread : 1;
-    shrink = TMB_MIN(TMB_MAX(shrink, 0.01), 0.99);
-    return TMB_MAX(n * shrink / (1 - shrink) * trace / d, 1e-12);
-}
-
-/* b->weight: the kept directions are the last rows of the eigenvectors. What the others have in W is
- * spread evenly over all of them. */
-static void weigh(builder *b)
-{
-    const double a = identity_share(b), others = b->task->axes->d - b->kept;
-    double rest = 0;
-
-    for (int j = 0; j < b->r - b->kept; j++)
-        rest += TMB_MAX(b->values[j], 0);
-    for (int j = 0; j < b->kept; j++)
-        b->weight[j] = 1 / (TMB_MAX(b->values[b->r - b->kept + j], 0) + a);
-    b->weight[b->kept] = 1 / (a + (others > 0 ? rest / others : 0));
-}
-
-/* f^T M^-1 g, from f and g in axes (r) and along the kept directions. */
-static double product(const builder *b, const double *f, const double *f_kept, const double *g,
-        const double *g_kept)
-{
-    double sum = 0, rest = 0;
-
-    for (int i = 0; i < b->r; i++)
-        rest += f[i] * g[i];
-    for (int j = 0; j < b->kept; j++) {
-        const double both = f_kept[j] * g_kept[j];
-
-        sum += b->weight[j] * both;
-        rest -= both;
-    }
-    return sum + b->weight[b->kept] * rest;
-}
-
-/* Photo i minus the mean of class k, in axes and along the kept directions. */
-static void against(const builder *b, int i, int k, double *f, double *f_kept)
-{
-    for (int j = 0; j < b->r; j++)
-        f[j] = b->z[i * b->r + j] - b->mean[k * b->r + j];
-    for (int j = 0; j < b->kept; j++)
-        f_kept[j] = b->along[i * b->kept + j] - b->mean_along[k * b->kept + j];
-}
-
-/* The squared distance of photo i to the nearest mean, had it not been there. */
-static double left_out(const builder *b, int i)
-{
-    const int own = b->label[i];
-    const double m = b->count[own], c = m > 1 ? m / (m - 1) : 0;
-    double *e = b->part, *e_kept = e + b->r, *f = e_kept + b->kept, *f_kept = f + b->r;
-    double q, left, best;
-
-    against(b, i, own, e, e_kept);
-    q = product(b, e, e_kept, e, e_kept);
-    left = TMB_MAX(1 - c * q, 1e-9);
-    best = m > 1 ? c * c * q / left : INFINITY;
-    for (int k = 0; k < b->classes; k++) {
-        double cross;
-
-        if (k == own || b->count[k] == 0) continue;
-        against(b, i, k, f, f_kept);
-        cross = product(b, e, e_kept, f, f_kept);
-        best = TMB_MIN(best, product(b, f, f_kept, f, f_kept) + c * cross * cross / left);
-    }
-    return best;
-}
-
-/* Photos and means along the kept directions. */
-static void look_along(builder *b)
-{
-    const tmb__linalg *la = b->task->axes->la;
-    const double *axis = b->scatter + (size_t)(b->r - b->kept) * (size_t)b->r;
-
-    la->product(
-            &(tmb__product){b->z, axis, b->along, b->n, b->kept, b->r, .b_t = true, .alpha = 1});
-    la->product(&(tmb__product){
-            b->mean, axis, b->mean_along, b->classes, b->kept, b->r, .b_t = true, .alpha = 1});
 }
 
 static int compare(const void *a, const void *b)
@@ -188,77 +98,242 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* ---- one fit ---- */
+
+/* Photos of length one into b->e, but those of fold `leave`. */
+static void take(builder *b, int leave)
+{
+    const size_t d = (size_t)b->d;
+
+    b->m = 0;
+    for (int i = 0; i < b->n; i++) {
+        const float *x = b->x + (size_t)i * d;
+        const double one = 1 / tmb__unknown_length(x, b->d);
+
+        if (b->fold[i] == leave) continue;
+        for (size_t j = 0; j < d; j++)
+            b->e[(size_t)b->m * d + j] = x[j] * one;
+        b->of[b->m++] = b->label[i];
+    }
+}
+
+/* b->mean and b->scale; b->e with both. */
+static void standardise(builder *b)
+{
+    const size_t d = (size_t)b->d, m = (size_t)b->m;
+    double *mean = b->sum, *deviation = b->axis, *sorted = b->turned, least;
+
+    memset(mean, 0, d * sizeof *mean);
+    memset(deviation, 0, d * sizeof *deviation);
+    for (size_t i = 0; i < m * d; i++)
+        mean[i % d] += b->e[i] / b->m;
+    for (size_t i = 0; i < m * d; i++) {
+        b->e[i] -= mean[i % d];
+        deviation[i % d] += b->e[i] * b->e[i] / b->m;
+    }
+    for (size_t j = 0; j < d; j++)
+        deviation[j] = sorted[j] = sqrt(deviation[j]);
+    qsort(sorted, d, sizeof *sorted, compare);
+    least = (sorted[(d - 1) / 2] + sorted[d / 2]) / 4;
+    for (size_t j = 0; j < d; j++) {
+        const double s = hypot(deviation[j], least);
+
+        b->mean[j] = (float)mean[j];
+        b->scale[j] = s > STILL ? (float)(1 / s) : 0;
+    }
+    for (size_t i = 0; i < m * d; i++)
+        b->e[i] *= b->scale[i % d];
+}
+
+/* Class means, that of a class without photos the mean of all; b->e minus them. Returns how many classes
+ * have photos. */
+static int centre(builder *b)
+{
+    const size_t d = (size_t)b->d, k = (size_t)b->classes, m = (size_t)b->m;
+    double *count = b->sum + k * d; /* a row of its own */
+    int there = 0;
+
+    memset(b->sum, 0, (k + 1) * d * sizeof *b->sum);
+    for (size_t i = 0; i < m * d; i++)
+        b->sum[(size_t)b->of[i / d] * d + i % d] += b->e[i];
+    for (size_t c = 0; c < k; c++) {
+        *count = 0;
+        for (size_t i = 0; i < m; i++)
+            *count += (size_t)b->of[i] == c;
+        there += *count > 0;
+        for (size_t j = 0; j < d; j++)
+            b->sum[c * d + j] /= TMB_MAX(*count, 1);
+    }
+    for (size_t i = 0; i < m * d; i++)
+        b->e[i] -= b->sum[(size_t)b->of[i / d] * d + i % d];
+    return there;
+}
+
+/* The eigenvectors of b->square turn the `kept` rows of b->axis. With `orthonormal` square is that of
+ * these rows, and they become of length one, those that rounding made up left out. Returns how many there
+ * are then. */
+static int turn(builder *b, int kept, bool orthonormal)
+{
+    const size_t d = (size_t)b->d;
+    double *swap = b->axis;
+    int first = 0;
+
+    TMB_TRY(tmb__linalg_eigen(b->values, b->square, kept));
+    while (orthonormal && first < kept && b->values[first] <= SMALLEST * b->values[kept - 1])
+        first++;
+    if (first == kept) return 0;
+    b->la->product(&(tmb__product){b->square + (size_t)first * (size_t)kept, b->axis, b->turned,
+            kept - first, b->d, kept, .alpha = 1});
+    for (size_t i = 0; orthonormal && i < (size_t)(kept - first) * d; i++)
+        b->turned[i] /= sqrt(b->values[(size_t)first + i / d]);
+    b->axis = b->turned;
+    b->turned = swap;
+    return kept - first;
+}
+
+/* b->axis and b->values, the largest of at most `rank` that S has. Returns how many. */
+static int find_axes(builder *b, int rank)
+{
+    const tmb__linalg *la = b->la;
+    const size_t d = (size_t)b->d;
+    tmb__rng rng = tmb__rng_at(0, TMB_STREAM_INIT, UINT32_MAX, 0);
+    int kept = TMB_MIN(TMB_MIN(rank, b->d), TMB__UNKNOWN_AXES);
+
+    if (kept < 1) return 0;
+    for (size_t i = 0; i < (size_t)kept * d; i++)
+        b->axis[i] = tmb__rng_uniform(&rng, -1, 1);
+    la->product(&(tmb__product){b->e, b->axis, b->y, b->m, kept, b->d, .b_t = true, .alpha = 1});
+    la->product(&(tmb__product){b->y, b->e, b->axis, kept, b->d, b->m, .a_t = true, .alpha = 1});
+    la->gram(b->square, b->axis, kept, b->d, true, 0);
+    kept = turn(b, kept, true);
+    if (kept < 1) return kept;
+    la->product(&(tmb__product){b->e, b->axis, b->y, b->m, kept, b->d, .b_t = true, .alpha = 1});
+    la->gram(b->square, b->y, b->m, kept, false, 0);
+    TMB_TRY(turn(b, kept, false));
+    for (int j = 0; j < kept; j++)
+        b->values[j] = TMB_MAX(b->values[j], 0) / b->m;
+    return kept;
+}
+
+/* u->weight. With m the mean eigenvalue of S and |S|^2 the sum of their squares,
+ *     shrink = (mean |e|^4 - |S|^2) / n / |S - m I|^2,
+ * and (1 - shrink) S + shrink m I is S + a I up to a factor. */
+static void weigh(const builder *b, tmb_unknown *u)
+{
+    const double n = b->m, d = b->d, others = TMB_MAX(d - u->axes, 1);
+    double trace = 0, fourth = 0, squares, rest, spread, shrink, a;
+
+    for (size_t i = 0; i < (size_t)b->m; i++) {
+        const double *e = b->e + i * (size_t)b->d;
+        double square = 0;
+
+        for (int j = 0; j < b->d; j++)
+            square += e[j] * e[j];
+        trace += square / n;
+        fourth += square * square / n;
+    }
+    rest = trace;
+    for (int j = 0; j < u->axes; j++)
+        rest -= b->values[j];
+    rest = TMB_MAX(rest, 0) / others;
+    squares = rest * rest * others;
+    for (int j = 0; j < u->axes; j++)
+        squares += b->values[j] * b->values[j];
+    spread = squares - trace * trace / d;
+    shrink = spread > 0 ? (fourth - squares) / n / spread : 1;
+    shrink = TMB_MIN(TMB_MAX(shrink, 0.01), 0.99);
+    a = TMB_MAX(shrink / (1 - shrink) * trace / d, 1e-6);
+    for (int j = 0; j < u->axes; j++)
+        u->weight[j] = (float)(1 / (b->values[j] + a));
+    u->weight[u->axes] = (float)(1 / (rest + a));
+}
+
+/* All but the weights. */
+static void store(const builder *b, tmb_unknown *u)
+{
+    const size_t d = (size_t)b->d, kept = (size_t)u->axes;
+
+    memcpy(u->mean, b->mean, d * sizeof *u->mean);
+    memcpy(u->scale, b->scale, d * sizeof *u->scale);
+    for (size_t i = 0; i < (size_t)b->classes * d; i++)
+        u->centre[i] = (float)b->sum[i];
+    for (size_t i = 0; i < kept * d; i++)
+        u->axis[i % d * kept + i / d] = (float)b->axis[i];
+    for (size_t i = 0; i < (size_t)b->classes * kept; i++) {
+        const double *mean = b->sum + i / kept * d;
+        double sum = 0;
+
+        for (size_t j = 0; j < d; j++)
+            sum += mean[j] * b->axis[i % kept * d + j];
+        u->along[i] = (float)sum;
+    }
+}
+
+/* Everything but the limit, without the photos of fold `leave`; -1: with all. */
+static int fit(builder *b, int leave, tmb_unknown **out)
+{
+    int kept;
+
+    take(b, leave);
+    if (b->m == 0) return tmb__fail(TMB_EDATA, "all photos are in one fold");
+    standardise(b);
+    kept = find_axes(b, b->m - centre(b));
+    TMB_TRY(kept);
+    TMB_TRY(tmb__unknown_alloc(out, b->d, b->classes, kept));
+    store(b, *out);
+    weigh(b, *out);
+    return 0;
+}
+
 /* The smallest distance that keeps its share of photos yet to come: of n + 1 in exchange for n. */
 static double limit(builder *b, double keep)
 {
     const int at = TMB_MIN((int)ceil(keep * (b->n + 1)), b->n);
 
-    for (int i = 0; i < b->n; i++)
-        b->distance[i] = left_out(b, i);
     qsort(b->distance, (size_t)b->n, sizeof *b->distance, compare);
     return TMB_MAX(b->distance[TMB_MAX(at, 1) - 1], 1e-12);
 }
 
-/* Into features: rows (n, r) in axes -> floats (n, d), or (d, n) if `turned`. */
-static int to_features(const tmb__axes *a, float *out, const double *rows, int n, bool turned)
+static int set_limit(builder *b, int folds, double keep, tmb_unknown *u)
 {
-    const size_t d = (size_t)a->d;
-    const size_t count = (size_t)n * (size_t)a->d;
-    double *wide = tmb__calloc(TMB_MAX(count, 1), sizeof *wide);
-    int status = wide ? tmb__axes_back(a, wide, rows, n) : TMB_ENOMEM;
+    double far;
 
-    for (size_t i = 0; status == 0 && i < count; i++)
-        out[turned ? i % d * (size_t)n + i / d : i] = (float)wide[i];
-    tmb__free(wide);
-    return status;
-}
+    for (int f = 0; f < folds; f++) {
+        tmb_unknown *other;
 
-static int fill(tmb_unknown *u, builder *b, double keep)
-{
-    const tmb__axes *a = b->task->axes;
-    const size_t d = (size_t)a->d, kept = (size_t)b->kept;
-    const double far = limit(b, keep);
-
-    for (size_t i = 0; i < d; i++) {
-        u->mean[i] = (float)a->mean[i];
-        u->scale[i] = (float)a->scale[i];
+        TMB_TRY(fit(b, f, &other));
+        for (int i = 0; i < b->n; i++) {
+            if (b->fold[i] != f) continue;
+            b->distance[i] = tmb__unknown_distance(other, b->x + (size_t)i * (size_t)b->d);
+        }
+        tmb__unknown_free(other);
     }
-    for (size_t i = 0; i < (size_t)b->classes * kept; i++)
-        u->along[i] = (float)b->mean_along[i];
-    for (size_t i = 0; i <= kept; i++)
-        u->weight[i] = (float)(b->weight[i] / far);
-    TMB_TRY(to_features(a, u->centre, b->mean, b->classes, false));
-    return to_features(
-            a, u->axis, b->scatter + (size_t)(b->r - b->kept) * (size_t)b->r, b->kept, true);
+    far = limit(b, keep);
+    for (int j = 0; j <= u->axes; j++)
+        u->weight[j] = (float)(u->weight[j] / (far * far));
+    return 0;
 }
 
 int tmb__unknown_new(tmb_unknown **out, const tmb__task *task, double keep)
 {
-    const tmb__axes *a = task->axes;
-    builder b = {.task = task,
-            .n = a->n / task->views,
-            .r = a->r,
-            .classes = task->classes,
-            .kept = TMB_MIN(a->r, TMB__UNKNOWN_AXES)};
-    tmb_unknown *u;
-    int status = tmb__unknown_alloc(&u, a->d, b.classes, b.kept);
+    const int photos = task->axes->n / task->views;
+    const int apart = (photos + MOST_PHOTOS - 1) / MOST_PHOTOS;
+    builder b = {.la = task->axes->la,
+            .n = photos / apart,
+            .d = task->axes->d,
+            .classes = task->classes};
+    int status = allocate(&b);
 
     *out = NULL;
-    if (status == 0) status = allocate(&b);
     if (status == 0) {
-        centre(&b);
-        a->la->gram(b.scatter, b.e, b.n, b.r, false, 0);
-        status = tmb__linalg_eigen(b.values, b.scatter, b.r);
+        load(&b, task, apart);
+        status = fit(&b, -1, out);
     }
-    if (status == 0) {
-        weigh(&b);
-        look_along(&b);
-        status = fill(u, &b, keep);
-    }
+    if (status == 0) status = set_limit(&b, TMB_MIN(task->folds, MOST_FOLDS), keep, *out);
     release(&b);
-    if (status < 0)
-        tmb__unknown_free(u);
-    else
-        *out = u;
+    if (status < 0) {
+        tmb__unknown_free(*out);
+        *out = NULL;
+    }
     return status;
 }

@@ -1,6 +1,6 @@
 /* distance.c - how far values lie from those that are known, with what head has found of these
  *
- * f = (x - mean) scale - centre of a class, g = f along the axes:
+ * With x divided by its length, f = (x - mean) scale - centre of a class, g = f along the axes:
  *     distance^2 = min over classes of sum weight[j] g[j]^2 + weight[axes] (|f|^2 - |g|^2). */
 #include "nn/nn.h"
 
@@ -88,12 +88,22 @@ void tmb__model_forget(tmb_model *model, tmb_layer layer)
     model->unknown = NULL;
 }
 
+double tmb__unknown_length(const float *x, int d)
+{
+    double sum = 0;
+
+    for (int i = 0; i < d; i++)
+        sum += (double)x[i] * x[i];
+    return TMB_MAX(sqrt(sum), 1e-30);
+}
+
 double tmb__unknown_distance(const tmb_unknown *u, const float *x)
 {
+    const double one = 1 / tmb__unknown_length(x, u->d);
     double along[TMB__UNKNOWN_AXES] = {0}, best = INFINITY;
 
     for (int i = 0; i < u->d; i++) {
-        const double f = ((double)x[i] - u->mean[i]) * u->scale[i];
+        const double f = (x[i] * one - u->mean[i]) * u->scale[i];
 
         for (int j = 0; j < u->axes; j++)
             along[j] += f * u->axis[(size_t)i * (size_t)u->axes + (size_t)j];
@@ -103,7 +113,7 @@ double tmb__unknown_distance(const tmb_unknown *u, const float *x)
         double sum = 0, rest = 0;
 
         for (int i = 0; i < u->d; i++) {
-            const double f = ((double)x[i] - u->mean[i]) * u->scale[i] - centre[i];
+            const double f = (x[i] * one - u->mean[i]) * u->scale[i] - centre[i];
 
             rest += f * f;
         }

@@ -61,8 +61,9 @@ typedef struct tmb__layer {
     bool trainable;
 } tmb__layer;
 
-/* How what a net makes of a photo is told from what it made of those it learned: the distance to the
- * nearest class mean under one shrunk covariance; 1 is the limit. Made by head, from features. */
+/* How what a net makes of a photo is told from what it made of those it learned: the distance, of values
+ * divided by their length, to the nearest class mean under one shrunk covariance; 1 is the limit. Made
+ * by head, from features. */
 typedef struct tmb_unknown {
     tmb_layer layer; /* of the model that has it: this layer's values are measured */
     int d, classes, axes;
@@ -123,13 +124,14 @@ int tmb__model_device(tmb_model *model, tmb_device **out);
 
 /* ---- distance from what is known (distance.c) ---- */
 
-enum { TMB__UNKNOWN_AXES = 256, TMB__UNKNOWN_ARRAYS = 6 };
+enum { TMB__UNKNOWN_AXES = 128, TMB__UNKNOWN_ARRAYS = 6 };
 int tmb__unknown_alloc(tmb_unknown **out, int d, int classes, int axes);
 int tmb__unknown_copy(tmb_unknown **out, const tmb_unknown *from);
 void tmb__unknown_free(tmb_unknown *unknown);
 /* Array number i, which it borrows: "mean", "scale", "centre", "axis", "along", "weight". */
 tmb__array tmb__unknown_array(const tmb_unknown *unknown, int i, const char **name);
 double tmb__unknown_distance(const tmb_unknown *unknown, const float *x);
+double tmb__unknown_length(const float *x, int d); /* of a row, never 0 */
 
 /* ---- running a net ---- */
 

@@ -74,7 +74,8 @@ static inline fitted *begin_fit(const tmb_features *f, const tmb_head_opts *opts
     assert_ok(tmb__axes_new(&fit->axes, f));
     assert_ok(tmb__groups_new(&fit->groups, f));
     assert_ok(tmb_features_folds(fold, f, 4, 0, 1));
-    fit->task = (tmb__task){.axes = &fit->axes,
+    fit->task = (tmb__task){.features = f,
+            .axes = &fit->axes,
             .groups = &fit->groups,
             .label = f->label,
             .fold = fold,
