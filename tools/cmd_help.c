@@ -18,9 +18,9 @@ static bool has_words(const option_info *info)
 static const struct {
     option_id first;
     const char *title;
-} groups[] = {{OPT_OUTPUT, "options"}, {OPT_LR, "learning"}, {OPT_ROTATION_RANGE, "random changes"},
-        {OPT_PART, "photos"}, {OPT_BY_NAME, "weights"}, {OPT_TOP_K, "answers"},
-        {OPT_DEVICE, "general"}};
+} groups[] = {{OPT_OUTPUT, "options"}, {OPT_LR, "learning"}, {OPT_BACKBONE, "pre-trained networks"},
+        {OPT_ROTATION_RANGE, "random changes"}, {OPT_PART, "photos"}, {OPT_BY_NAME, "weights"},
+        {OPT_TOP_K, "answers"}, {OPT_DEVICE, "general"}};
 
 /* "-b, --batch-size N"; a choice shows its words in the text instead. */
 static void option_head(int id, char *out, size_t size)

@@ -32,6 +32,7 @@ static int read_options(preview *p)
 
     TMB_TRY(check_usage(p));
     TMB_TRY(recipe_from(&p->recipe, p->opts));
+    TMB_TRY(recipe_change(&p->recipe, p->opts));
     images_opts_from(o, p->opts);
     o->preprocess = &p->recipe.preprocess;
     o->augment = p->recipe.augment;

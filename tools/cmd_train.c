@@ -285,6 +285,7 @@ static int train(train_job *job)
 {
     TMB_TRY(take_folder(job));
     TMB_TRY(recipe_from(&job->recipe, job->opts));
+    TMB_TRY(recipe_change(&job->recipe, job->opts));
     TMB_TRY(open_device(&job->device, job->opts));
     TMB_TRY(list_bad(job, open_images(job)));
     TMB_TRY(check_classes(job));

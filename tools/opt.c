@@ -7,6 +7,9 @@
 
 #define C(NAME) (1u << CMD_##NAME)
 #define C_ALL   0xffffffffu
+#define C_FIT   C(TRAIN)                           /* whatever learns */
+#define C_NET   (C_FIT | C(FEATURES))              /* and what takes pre-trained networks */
+#define C_VIEW  (C_FIT | C(FEATURES) | C(PREVIEW)) /* whatever changes photos at random */
 
 const command_info command_table[COMMAND_COUNT] = {
 #define X(ID, name, args, help) {name, args, help},
@@ -226,7 +229,8 @@ static int parse_environment(options *out)
     for (int i = 0; i < OPTION_COUNT; i++) {
         const char *text;
 
-        if (!(option_table[i].commands & (1u << out->command)) || i == OPT_HELP) continue;
+        if (!(option_table[i].commands & (1u << out->command)) || i == OPT_HELP || i == OPT_WEIGHTS)
+            continue;
         opt_env_name(i, name, sizeof name);
         text = getenv(name);
         if (!text || !text[0]) continue;

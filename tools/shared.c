@@ -154,21 +154,36 @@ static void change_channels(tmb_preprocess *pre, const options *opts)
     if (pre->channels == 1) pre->bgr = false;
 }
 
+static void change_shape(tmb_preprocess *pre, const options *opts)
+{
+    pre->filter = (tmb_filter)(1 + opt_choice(opts, OPT_INTERPOLATION, (int)pre->filter - 1));
+    pre->fit = (tmb_fit_rule)opt_choice(opts, OPT_FIT, pre->fit);
+    if (opt_given(opts, OPT_KEEP_ASPECT_RATIO)) pre->fit = TMB_CROP;
+}
+
+int preprocess_from(tmb_model *net, const options *opts)
+{
+    tmb_preprocess pre = *tmb_model_preprocess(net);
+
+    change_shape(&pre, opts);
+    return tmb_model_set_preprocess(net, &pre);
+}
+
 int recipe_from(tmb_recipe *out, const options *opts)
 {
-    int size;
+    return tmb_recipe_get(out, opt_text(opts, OPT_RECIPE, NULL));
+}
 
-    TMB_TRY(tmb_recipe_get(out, opt_text(opts, OPT_RECIPE, NULL)));
-    size = (int)opt_number(opts, OPT_IMG_SIZE, out->preprocess.size[0]);
-    out->preprocess.size[0] = out->preprocess.size[1] = size;
-    out->preprocess.filter =
-            (tmb_filter)(1 + opt_choice(opts, OPT_INTERPOLATION, (int)out->preprocess.filter - 1));
-    out->preprocess.fit = (tmb_fit_rule)opt_choice(opts, OPT_FIT, out->preprocess.fit);
-    if (opt_given(opts, OPT_KEEP_ASPECT_RATIO)) out->preprocess.fit = TMB_CROP;
-    change_channels(&out->preprocess, opts);
-    set_number(&out->dropout, opts, OPT_DROPOUT);
-    TMB_TRY(change_augment(&out->augment, opts));
-    TMB_TRY(pixels_from(&out->preprocess, out->augment.preset, opts));
-    TMB_TRY(change_compile(&out->compile, opts));
-    return change_fit(out, opts);
+int recipe_change(tmb_recipe *recipe, const options *opts)
+{
+    tmb_preprocess *pre = &recipe->preprocess;
+
+    pre->size[0] = pre->size[1] = (int)opt_number(opts, OPT_IMG_SIZE, pre->size[0]);
+    change_shape(pre, opts);
+    change_channels(pre, opts);
+    set_number(&recipe->dropout, opts, OPT_DROPOUT);
+    TMB_TRY(change_augment(&recipe->augment, opts));
+    TMB_TRY(pixels_from(pre, recipe->augment.preset, opts));
+    TMB_TRY(change_compile(&recipe->compile, opts));
+    return change_fit(recipe, opts);
 }

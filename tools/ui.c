@@ -177,14 +177,18 @@ void ui_bar_clear(const ui *u)
     if (u->terminal) fputs("\r\033[K", stderr);
 }
 
-void ui_scan(void *user, int64_t done, int64_t total)
+void ui_count(const ui *u, const char *what, int64_t done, int64_t total)
 {
-    const ui *u = user;
     char line[LINE_SIZE];
 
-    if (!u->terminal || u->verbose < 0 || (done < total && done % 64 != 0)) return;
-    snprintf(line, sizeof line, "Reading photos %lld/%lld", (long long)done, (long long)total);
+    if (!u->terminal || u->verbose < 0) return;
+    snprintf(line, sizeof line, "%s %lld/%lld", what, (long long)done, (long long)total);
     redraw(done < total ? line : "");
+}
+
+void ui_scan(void *user, int64_t done, int64_t total)
+{
+    if (done >= total || done % 64 == 0) ui_count(user, "Reading photos", done, total);
 }
 
 void ui_download(const ui *u, int64_t done, int64_t total)

@@ -36,6 +36,8 @@ void ui_bar_step(const ui *u, const tmb_progress *progress);
 /* The line that stays at the end of an epoch. */
 void ui_bar_epoch(const ui *u, const tmb_epoch *epoch);
 void ui_bar_clear(const ui *u);
+/* "Features 1200/2000", gone at the end. */
+void ui_count(const ui *u, const char *what, int64_t done, int64_t total);
 /* "Reading photos 1200/2000"; matches tmb_images_opts.on_scan. */
 void ui_scan(void *user, int64_t done, int64_t total);
 void ui_download(const ui *u, int64_t done, int64_t total); /* total 0: unknown */
@@ -70,8 +72,11 @@ int check_overwrite(const char *path, const options *opts);
  * by the log. */
 bool load_opts_given(const options *opts);
 int load_weights(tmb_model *model, const char *path, const options *opts);
-/* A recipe with the command line's changes. */
+/* The recipe by name; and the command line's changes to it. */
 int recipe_from(tmb_recipe *out, const options *opts);
+int recipe_change(tmb_recipe *recipe, const options *opts);
+/* How photos of another shape come to a pre-trained net's input. */
+int preprocess_from(tmb_model *net, const options *opts);
 /* "0.8125  [0.784, 0.838]" */
 const char *share_text(const tmb_share *share, char text[64]);
 

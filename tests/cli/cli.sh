@@ -73,7 +73,7 @@ for argument in "$@"; do
 done
 work=$(mktemp -d)
 trap 'chmod -R u+rwX "$work"; rm -rf "$work"' EXIT
-export PATH=$bin:$PATH LC_ALL=C TERM=xterm json_check
+export PATH=$bin:$PATH LC_ALL=C TERM=xterm XDG_CACHE_HOME=$work/cache json_check
 unset NO_COLOR
 for name in ${!THIMBLE_@}; do [ "$name" = THIMBLE_TEST_TALLY ] || unset "$name"; done
 version=$(thimble version | awk '{print $2}')
