@@ -264,6 +264,47 @@ int tmb__exec_slot_write(tmb__exec *exec, int i, const float *src)
     return write_tensor(exec, exec->list.slots[i], src);
 }
 
+/* Every number of a slot that this program has, one way or the other. */
+static int move_slots(tmb__exec *exec, const tmb_model *model,
+        int (*move)(tmb__exec *exec, int tensor, float *slot))
+{
+    const tmb__optimizer *o = model->optimizer;
+    int which[TMB__OPTIMIZER_SLOTS];
+    const int n_slots = tmb__optimizer_slots(&o->opts, which);
+
+    TMB_TRY(check_net(exec, model));
+    TMB_ASSERT(n_slots == o->n_slots);
+    for (int k = 0, i = 0; k < model->n_layers; k++) {
+        const tmb__layer *layer = &model->layers[k];
+
+        for (int j = 0; j < layer->n_weights; j++, i++) {
+            const tmb__part *part = tmb__optimizer_part(o, layer->weight[j].offset);
+
+            for (int s = 0; part && s < n_slots; s++) {
+                const int tensor = exec->list.rule[i * TMB__OPTIMIZER_SLOTS + which[s]];
+
+                if (tensor >= 0) TMB_TRY(move(exec, tensor, o->slots + s * o->n + part->at));
+            }
+        }
+    }
+    return 0;
+}
+
+static int write_slot(tmb__exec *exec, int tensor, float *slot)
+{
+    return write_tensor(exec, tensor, slot);
+}
+
+int tmb__exec_push_optimizer(tmb__exec *exec, const tmb_model *model)
+{
+    return move_slots(exec, model, write_slot);
+}
+
+int tmb__exec_pull_optimizer(tmb__exec *exec, tmb_model *model)
+{
+    return move_slots(exec, model, read_tensor);
+}
+
 int tmb__exec_gradient(tmb__exec *exec, tmb_layer layer, int weight, float *dst)
 {
     int tensor;

@@ -221,6 +221,7 @@ void tmb_model_free(tmb_model *model)
     tmb_model_set_classes(model, NULL, 0);
     tmb__preprocess_drop(&model->preprocess);
     tmb__unknown_free(model->unknown);
+    tmb__optimizer_free(model->optimizer);
     tmb__free(model->golden);
     tmb__free(model->record);
     tmb__free(model->weights);

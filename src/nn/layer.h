@@ -31,6 +31,9 @@ const tmb__layer_type *tmb__layer_type_of(tmb__layer_kind kind);
 /* Keep in the model that an option which chooses the kind of layer has an unknown value; gives 0. */
 tmb_layer tmb__model_refuse(tmb_model *model, const char *option, int value);
 
+/* The optimizer has that slot, from 0, with these options (lower_update.c). */
+bool tmb__optimizer_has(const tmb__train_spec *train, int slot);
+
 /* ---- checking options (layer_option.c) ---- */
 
 /* TMB_EINVAL with "layer conv2d (Conv2D): " before the sentence. */

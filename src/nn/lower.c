@@ -368,16 +368,19 @@ static int alloc_arrays(tmb__builder *b)
     list->grad = tmb__calloc(n, sizeof *list->grad);
     list->average = tmb__calloc(n, sizeof *list->average);
     list->start = tmb__calloc(n, sizeof *list->start);
+    list->rule = tmb__calloc(n * TMB__OPTIMIZER_SLOTS, sizeof *list->rule);
     list->slots =
             tmb__calloc(5 * n, sizeof *list->slots); /* three of an optimizer, start, average */
     list->penalties = tmb__calloc(n, sizeof *list->penalties);
     list->folds = tmb__calloc((size_t)b->model->n_layers, sizeof *list->folds);
     b->places = tmb__calloc((size_t)b->model->n_layers, sizeof *b->places);
-    if (!list->param || !list->grad || !list->average || !list->start || !list->slots ||
-            !list->penalties || !list->folds || !b->places)
+    if (!list->param || !list->grad || !list->average || !list->start || !list->rule ||
+            !list->slots || !list->penalties || !list->folds || !b->places)
         return TMB_ENOMEM;
     for (int i = 0; i < list->n_params; i++)
         list->param[i] = list->grad[i] = list->average[i] = list->start[i] = -1;
+    for (size_t i = 0; i < n * TMB__OPTIMIZER_SLOTS; i++)
+        list->rule[i] = -1;
     return 0;
 }
 
@@ -591,6 +594,7 @@ void tmb__lowered_free(tmb__lowered *lowered)
     tmb__free(lowered->grad);
     tmb__free(lowered->average);
     tmb__free(lowered->start);
+    tmb__free(lowered->rule);
     tmb__free(lowered->slots);
     tmb__free(lowered->penalties);
     tmb__free(lowered->folds);

@@ -112,12 +112,10 @@ static void emit_clip(tmb__builder *b, const turn *t)
     tmb__emit(b, &op);
 }
 
-enum { RULE_SLOTS = 3 };
-
 /* Each optimizer's op and the names of its slots, which are inputs 2 and up. */
 static const struct {
     tmb_op_kind kind;
-    const char *slot[RULE_SLOTS];
+    const char *slot[TMB__OPTIMIZER_SLOTS];
 } rules[TMB_OPTIMIZERS] = {
         [TMB_RMSPROP] = {TMB_OP_RMSPROP, {"a", "m", "centre"}},
         [TMB_SGD] = {TMB_OP_SGD, {"v"}},
@@ -131,7 +129,7 @@ static const struct {
 };
 
 /* Some slots are there only if the options ask for them. */
-static bool has_slot(const tmb__train_spec *train, int slot)
+bool tmb__optimizer_has(const tmb__train_spec *train, int slot)
 {
     switch (rules[train->optimizer].kind) {
     case TMB_OP_SGD:
@@ -154,9 +152,10 @@ static void emit_optimizer(tmb__builder *b, const turn *t)
     if (t->g < 0) return;
     op.in[0] = t->w;
     op.in[1] = t->g;
-    for (int i = 0; i < RULE_SLOTS; i++) {
-        if (has_slot(train, i))
-            op.in[2 + i] = add_slot(b, t, "slot", rules[train->optimizer].slot[i]);
+    for (int i = 0; i < TMB__OPTIMIZER_SLOTS; i++) {
+        if (!tmb__optimizer_has(train, i)) continue;
+        op.in[2 + i] = add_slot(b, t, "slot", rules[train->optimizer].slot[i]);
+        b->list->rule[t->number * TMB__OPTIMIZER_SLOTS + i] = op.in[2 + i];
     }
     op.in[tmb__op_slots(slots, (int)op.kind, false) - 1] = b->list->norm;
     op.attr.lr_scale = rate_of(b, t);

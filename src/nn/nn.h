@@ -96,6 +96,7 @@ struct tmb_model {
     struct tmb__exec *infer; /* cached by tmb_model_predict; dropped when weights change */
     float *golden; /* pairs read from the file: n * (inputs + outputs) floats; NULL: none */
     int n_golden;
+    struct tmb__optimizer *optimizer; /* NULL: never compiled, and no file said how */
     void *training; /* what train keeps: compile options, history; freed by training_free */
     void (*training_free)(void *training);
 };
@@ -132,6 +133,33 @@ void tmb__unknown_free(tmb_unknown *unknown);
 tmb__array tmb__unknown_array(const tmb_unknown *unknown, int i, const char **name);
 double tmb__unknown_distance(const tmb_unknown *unknown, const float *x);
 double tmb__unknown_length(const float *x, int d); /* of a row, never 0 */
+
+/* ---- what an optimizer keeps (optimizer.c) ---- */
+
+/* A weight that is trained: where it is in the arena, and in a slot. */
+typedef struct tmb__part {
+    int64_t offset, count, at;
+} tmb__part;
+
+/* How a model was compiled, and what its optimizer knows by now: for the next fit, and for files. */
+typedef struct tmb__optimizer {
+    tmb_compile_opts opts; /* of the optimizer and the loss; zeros replaced by their meaning */
+    int64_t steps;         /* done */
+    tmb__part *parts;      /* in the net's order; NULL: no slots yet */
+    int n_parts, n_slots;
+    int64_t n;    /* numbers of one slot */
+    float *slots; /* (n_slots, n) */
+} tmb__optimizer;
+/* The model's new one, without slots; or with those of the former one, if `keep` and the same there are. */
+int tmb__optimizer_set(tmb_model *model, const tmb_compile_opts *opts, bool keep);
+void tmb__optimizer_free(tmb__optimizer *optimizer);
+/* Slots for the weights that are trained now: those there are, or new ones at step 0. */
+int tmb__optimizer_ready(tmb_model *model);
+/* Which of the optimizer's slots, at most three, there are with these options, in Keras' order; how many. */
+enum { TMB__OPTIMIZER_SLOTS = 3 };
+int tmb__optimizer_slots(const tmb_compile_opts *opts, int slots[TMB__OPTIMIZER_SLOTS]);
+/* The part of the weight at `offset`; NULL: it is not trained. */
+const tmb__part *tmb__optimizer_part(const tmb__optimizer *optimizer, int64_t offset);
 
 /* ---- running a net ---- */
 
@@ -200,6 +228,9 @@ int tmb__exec_slots(const tmb__exec *exec); /* how many */
 int tmb__exec_slot(const tmb__exec *exec, int i, const char **name, int64_t *count);
 int tmb__exec_slot_read(tmb__exec *exec, int i, float *dst);
 int tmb__exec_slot_write(tmb__exec *exec, int i, const float *src);
+/* The model's optimizer's slots into the program, and back; those of weights outside it stay. */
+int tmb__exec_push_optimizer(tmb__exec *exec, const tmb_model *model);
+int tmb__exec_pull_optimizer(tmb__exec *exec, tmb_model *model);
 /* The gradient of a layer's weight after a step; of layer 1, the input's (spec.input_gradient). */
 int tmb__exec_gradient(tmb__exec *exec, tmb_layer layer, int weight, float *dst);
 /* It runs on that device and takes that many samples. */
@@ -218,6 +249,7 @@ typedef struct tmb__lowered {
     int *average;        /* its averaged twin, -1 */
     int *start;          /* what it was when the program was made, -1 */
     int *slots, n_slots; /* the optimizer's, and the averages */
+    int *rule;           /* the optimizer's of weight i, TMB__OPTIMIZER_SLOTS each, -1 */
     float slot_start;    /* the optimizer's first values */
     int *penalties, n_penalties;
     int n_params;

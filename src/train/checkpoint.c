@@ -75,15 +75,16 @@ static json_t *state_to_json(const tmb__fit *fit, const char *settings)
         json_array_append_new(history, epoch_to_json(&fit->training->history[i]));
     fingerprint_text(fit->train, data);
     fingerprint_text(fit->validation, validation);
-    return json_pack("{s:i, s:i, s:I, s:I, s:o, s:I, s:I, s:{s:o, s:i, s:i, s:i, s:o, s:i, s:o, "
-                     "s:o}, s:s, s:s, s:s, s:o}",
+    return json_pack(
+            "{s:i, s:i, s:I, s:I, s:I, s:o, s:I, s:I, s:{s:o, s:i, s:i, s:i, s:o, s:i, s:o, "
+            "s:o}, s:s, s:s, s:s, s:o}",
             "format", STATE_FORMAT, "epoch", fit->epoch, "batch", (json_int_t)fit->batch, "step",
-            (json_int_t)fit->step, "loss_sum", bits_of(fit->loss_sum), "seen",
-            (json_int_t)fit->seen, "right", (json_int_t)fit->right, "monitor", "best",
-            bits_of(m->best), "best_epoch", m->best_epoch, "wait", m->wait, "plateau_wait",
-            m->plateau_wait, "lr_scale", bits_of(m->lr_scale), "cooldown", m->cooldown,
-            "plateau_best", bits_of(m->plateau_best), "set_lr", bits_of(fit->set_lr), "settings",
-            settings, "data", data, "validation", validation, "history", history);
+            (json_int_t)fit->step, "steps_before", (json_int_t)fit->steps_before, "loss_sum",
+            bits_of(fit->loss_sum), "seen", (json_int_t)fit->seen, "right", (json_int_t)fit->right,
+            "monitor", "best", bits_of(m->best), "best_epoch", m->best_epoch, "wait", m->wait,
+            "plateau_wait", m->plateau_wait, "lr_scale", bits_of(m->lr_scale), "cooldown",
+            m->cooldown, "plateau_best", bits_of(m->plateau_best), "set_lr", bits_of(fit->set_lr),
+            "settings", settings, "data", data, "validation", validation, "history", history);
 }
 
 /* ---- saving ---- */
@@ -273,6 +274,7 @@ static int restore_position(tmb__fit *fit, const json_t *json)
     fit->epoch = (int)json_integer_value(json_object_get(json, "epoch"));
     fit->batch = json_integer_value(json_object_get(json, "batch"));
     fit->step = json_integer_value(json_object_get(json, "step"));
+    fit->steps_before = json_integer_value(json_object_get(json, "steps_before"));
     fit->loss_sum = from_bits(json_object_get(json, "loss_sum"));
     fit->seen = json_integer_value(json_object_get(json, "seen"));
     fit->right = json_integer_value(json_object_get(json, "right"));
@@ -284,7 +286,8 @@ static int restore_position(tmb__fit *fit, const json_t *json)
     fit->monitor.cooldown = (int)json_integer_value(json_object_get(monitor, "cooldown"));
     fit->monitor.plateau_best = from_bits(json_object_get(monitor, "plateau_best"));
     fit->set_lr = from_bits(json_object_get(monitor, "set_lr"));
-    if (fit->epoch < 0 || fit->batch < 0 || fit->batch > fit->per_epoch || fit->step < 0)
+    if (fit->epoch < 0 || fit->batch < 0 || fit->batch > fit->per_epoch || fit->step < 0 ||
+            fit->steps_before < 0)
         return tmb__fail(TMB_EMODEL, "%s: epoch %d, batch %lld, step %lld make no sense",
                 fit->opts->checkpoint, fit->epoch, (long long)fit->batch, (long long)fit->step);
     for (size_t i = 0; i < json_array_size(history); i++) {

@@ -206,6 +206,10 @@ int tmb_model_compile(tmb_model *model, const tmb_compile_opts *opts)
     training = tmb__calloc(1, sizeof *training);
     if (!training) return TMB_ENOMEM;
     training->opts = filled;
+    if (tmb__optimizer_set(model, &filled, filled.keep_weights) < 0) {
+        tmb__free(training);
+        return TMB_ENOMEM;
+    }
     penalize_kernels(model, &filled);
     if (model->training_free) model->training_free(model->training);
     model->training = training;

@@ -125,6 +125,9 @@ static int start(tmb__fit *fit)
     TMB_TRY(tmb__exec_new_span(
             &fit->exec, fit->model, (tmb__span){.from = fit->train->cut}, device, batch, &spec));
     TMB_TRY(tmb__exec_push(fit->exec, fit->model));
+    TMB_TRY(tmb__optimizer_ready(fit->model));
+    TMB_TRY(tmb__exec_push_optimizer(fit->exec, fit->model));
+    fit->steps_before = fit->model->optimizer->steps;
     if (validation)
         TMB_TRY(tmb__scorer_above(
                 &fit->scorer, fit->model, validation->cut, device, validation->batch));
@@ -195,7 +198,7 @@ static int one_step(tmb__fit *fit, const tmb_batch *batch)
             .n = batch->count,
             .weight = fit->weight,
             .seed = fit->training->opts.seed,
-            .step = fit->step,
+            .step = fit->steps_before + fit->step,
             .loss = fit->loss,
             .scores = fit->scores};
     double sum = 0;
@@ -366,6 +369,24 @@ static int save_failed(tmb__fit *fit, int status)
     return status;
 }
 
+/* The slots of a fit that failed are of other weights than the model's: they are dropped. */
+static int keep_optimizer(tmb__fit *fit, int status)
+{
+    tmb__optimizer *o = fit->model->optimizer;
+    tmb__failure failure;
+
+    if (status == 0 || status == TMB_ESTOPPED || status == TMB_EDIVERGED) {
+        tmb__failure_save(&failure, status);
+        TMB_TRY(tmb__exec_pull_optimizer(fit->exec, fit->model));
+        o->steps = fit->steps_before + fit->step;
+        return status < 0 ? tmb__failure_raise(&failure) : 0;
+    }
+    tmb__free(o->parts);
+    o->parts = NULL;
+    o->n_parts = 0;
+    return status;
+}
+
 static int run(tmb__fit *fit)
 {
     int first = fit->epoch, status = GO_ON;
@@ -394,7 +415,7 @@ int tmb__fit_run(tmb_model *model, const tmb__source *train, const tmb__source *
     fit.training = tmb__training_of(model);
     fit.outputs = tmb_model_outputs(model);
     status = start(&fit);
-    if (status == 0) status = run(&fit);
+    if (status == 0) status = keep_optimizer(&fit, run(&fit));
     finish(&fit);
     return status;
 }

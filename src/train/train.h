@@ -177,6 +177,7 @@ typedef struct tmb__fit {
     int64_t per_epoch, total; /* steps */
     /* Where training stands; what a checkpoint keeps beside weights and slots. */
     int64_t step, batch;     /* steps in all; batches done in this epoch */
+    int64_t steps_before;    /* the optimizer's, in fits before this one */
     int epoch;               /* from 0 */
     double loss_sum, set_lr; /* set_lr: what opts->schedule said, without the plateau's scale */
     int64_t seen, right;
