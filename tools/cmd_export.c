@@ -57,14 +57,16 @@ static int write_model(tmb_model *model, const char *path, const options *opts)
 {
     const tmb_export_opts export = {.whole = opt_given(opts, OPT_WHOLE),
             .rescaling = opt_given(opts, OPT_RESCALING),
+            .optimizer = opt_given(opts, OPT_OPTIMIZER),
             .shard_bytes = (int64_t)opt_number(opts, OPT_SHARD_SIZE, 0)};
     const size_t n = strlen(path);
 
     if (n <= 8 || strcmp(path + n - 8, ".thimble") != 0)
         return tmb_model_export(model, path, &export);
-    if (!export.whole && !export.rescaling && !export.shard_bytes)
+    if (!export.whole && !export.rescaling && !export.optimizer && !export.shard_bytes)
         return tmb_model_save(model, path);
-    return tmb__fail(TMB_EINVAL, "%s: --whole, --rescaling and --shard-size are for Keras' files",
+    return tmb__fail(TMB_EINVAL,
+            "%s: --whole, --rescaling, --optimizer and --shard-size are for Keras' files",
             tmb__printable(path));
 }
 
@@ -72,7 +74,7 @@ static int write_model(tmb_model *model, const char *path, const options *opts)
 static bool wants_net(const options *opts)
 {
     static const option_id ids[] = {
-            OPT_INIT_FROM, OPT_CLASSES, OPT_WHOLE, OPT_RESCALING, OPT_SHARD_SIZE};
+            OPT_INIT_FROM, OPT_CLASSES, OPT_WHOLE, OPT_RESCALING, OPT_OPTIMIZER, OPT_SHARD_SIZE};
     bool any = load_opts_given(opts);
 
     for (size_t i = 0; i < TMB_COUNT(ids); i++)

@@ -12,7 +12,9 @@ extern "C" {
  * few inputs with their outputs, computed now, that every loader can replay. Whole file or none. */
 TMB_API int tmb_model_save(tmb_model *model, const char *path);
 /* TMB_EMODEL says what is wrong with the file. A checkpoint opens as the model it holds. Also Keras' whole
- * models, by their content: .keras, .h5 with a config, and a config's JSON alone, to load weights into. */
+ * models, by their content: .keras, .h5 with a config, and a config's JSON alone, to load weights into.
+ * Of compiled ones the optimizer's state is kept: tmb_compile with the same optimizer and keep_weights
+ * goes on from there. */
 TMB_API int tmb_model_open(tmb_model **out, const char *path);
 
 /* Replay the stored inputs: TMB_EGATE if an output differs by more than `tolerance` (0: 1e-4).
@@ -66,6 +68,8 @@ typedef struct tmb_export_opts {
     bool whole;     /* .h5: the whole model, as model.save("x.h5"); 0: weights alone */
     bool rescaling; /* .keras and whole .h5: begin with a Rescaling layer that does the preprocessing's
                             scale and offset, so that pixels 0 .. 255 go in */
+    bool optimizer; /* Keras' files but .h5 of weights alone: with the state of the optimizer, as the
+                            last fit or the file that was opened left it; Keras goes on training */
     int64_t shard_bytes; /* .weights.json: most bytes of weights in one part; 0: 5 GiB */
     uint64_t reserved[4];
 } tmb_export_opts;

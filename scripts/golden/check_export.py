@@ -4,7 +4,11 @@
 
 Each whole model of tests/golden/keras_models is opened by Thimble and written as .keras, as whole .h5, and as
 weights (.weights.h5, .weights.json in parts, .h5); Keras loads the whole ones, and the weights into what it
-loaded, with other weights in it. Scores must agree to 1e-5 with those of the golden."""
+loaded, with other weights in it. Scores must agree to 1e-5 with those of the golden.
+
+Each model of tests/golden/optimizer_state goes through Thimble with the state of its optimizer; Keras loads it
+compiled, and a few steps on the golden's batch must give the golden's weights, as if it had never been away. A
+whole .h5 must give Keras' optimizer its options; its state Keras 3 itself does not restore from such files."""
 import ctypes
 import os
 import sys
@@ -21,7 +25,7 @@ warnings.filterwarnings("error", category=UserWarning, module="keras.src.saving"
 
 
 class Opts(ctypes.Structure):
-    _fields_ = [("whole", ctypes.c_bool), ("rescaling", ctypes.c_bool),
+    _fields_ = [("whole", ctypes.c_bool), ("rescaling", ctypes.c_bool), ("optimizer", ctypes.c_bool),
                 ("shard_bytes", ctypes.c_int64), ("reserved", ctypes.c_uint64 * 4)]
 
 
@@ -73,6 +77,33 @@ def check(thimble, name, x, y, folder):
     assert max(found.values()) < 1e-5
 
 
+def check_optimizer(thimble, name, golden, folder):
+    handle = thimble.open(os.path.join(GOLDEN, "optimizer_state", name + ".keras"))
+    base = os.path.join(folder, name)
+    thimble.export(handle, base + ".keras", optimizer=True)
+    thimble.export(handle, base + ".h5", whole=True, optimizer=True)
+    thimble.export(handle, base + ".weights.h5", optimizer=True)
+    model = keras.models.load_model(base + ".keras")
+    configs = [model.optimizer.get_config(),
+               keras.models.load_model(base + ".h5").optimizer.get_config(),
+               keras.models.load_model(os.path.join(GOLDEN, "optimizer_state", name + ".keras")).optimizer.get_config()]
+    assert configs[0] == configs[1] == configs[2], configs
+    assert int(model.optimizer.iterations) == 3
+    found = []
+    for again in range(2):
+        if again:
+            for variable in model.optimizer.variables:
+                variable.assign(variable * 0)
+            model.load_weights(base + ".weights.h5")
+        for _ in range(3):
+            loss = model.train_on_batch(golden["x"], golden["y"])
+        assert len(loss) == 2  # the loss, and the accuracy
+        found.append(max(float(np.abs(weight.numpy() - golden["%s/%d" % (name, k)]).max())
+                         for k, weight in enumerate(model.weights)))
+    print("%-14s .keras %.2g  .weights.h5 %.2g" % (name, *found))
+    assert max(found) < 1e-5
+
+
 def main():
     thimble = Thimble(os.path.abspath(sys.argv[1]))
     golden = np.load(os.path.join(GOLDEN, "keras_models.npz"))
@@ -80,6 +111,9 @@ def main():
         for name in ("stack.keras", "branch.keras", "nested.keras", "first.keras", "raw.h5", "keras1.h5"):
             which = name.split(".")[0]
             check(thimble, name, golden[which + "/x"], golden[which + "/y"], folder)
+        golden = np.load(os.path.join(GOLDEN, "optimizer_state.npz"))
+        for name in ("sgd", "rmsprop", "adam", "frozen"):
+            check_optimizer(thimble, name, golden, folder)
 
 
 main()

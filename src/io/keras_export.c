@@ -21,6 +21,7 @@ typedef struct job {
     const char *path;
     tmb_export_opts opts;
     tmb__keras_net net;
+    tmb__keras_vars vars; /* with opts.optimizer */
 } job;
 
 /* ---- Keras 3's layout ---- */
@@ -57,6 +58,17 @@ static int list_weights(tmb__h5_list *list, const job *j)
         }
         TMB_TRY(add_vars(list, view, &view->layers[k], count));
     }
+    if (!j->opts.optimizer) return 0;
+    return tmb__keras_vars_list(list, &j->vars, view->optimizer, false);
+}
+
+/* The tensors of the preprocessing's statistics, as a .thimble has them; what is in `tensors` must stay. */
+static int list_statistics(tmb__h5_list *list, tmb__tensors *tensors, const tmb_model *view)
+{
+    if (!view->has_preprocess) return 0;
+    TMB_TRY(tmb__statistics_tensors(tensors, view->preprocess.statistics));
+    for (int64_t i = 0; i < tensors->n; i++)
+        TMB_TRY(tmb__h5_add_tensor(list, tensors->items[i].name, &tensors->items[i].array));
     return 0;
 }
 
@@ -74,6 +86,7 @@ static int write_archive(const job *j)
 {
     tmb__strbuf config = {0}, meta = {0};
     tmb__h5_list list = {0};
+    tmb__tensors statistics = {0};
     tmb__bytes weights = {0};
     int status;
 
@@ -82,6 +95,7 @@ static int write_archive(const job *j)
     tmb__strbuf_add(&meta, "}");
     if (status == 0) status = tmb__keras_config_text(&config, &j->net);
     if (status == 0) status = list_weights(&list, j);
+    if (status == 0) status = list_statistics(&list, &statistics, &j->net.view);
     if (status == 0) status = tmb__h5_image(&weights, &list, j->path);
     if (status == 0 && meta.failed) status = TMB_ENOMEM;
     if (status == 0) {
@@ -92,6 +106,7 @@ static int write_archive(const job *j)
         status = tmb__zip_write(j->path, entries, 3);
     }
     tmb__free(weights.data);
+    tmb__tensors_free(&statistics);
     tmb__h5_list_free(&list);
     tmb__strbuf_free(&meta);
     tmb__strbuf_free(&config);
@@ -254,6 +269,18 @@ static int groups_new(groups *g, const tmb_model *view, int first)
     return 0;
 }
 
+static int list_training(tmb__h5_list *list, const job *j)
+{
+    const tmb__optimizer *o = j->net.view.optimizer;
+    tmb__strbuf text = {0};
+    int status;
+
+    tmb__keras_compile_text(&text, o, true);
+    status = text.failed ? TMB_ENOMEM : tmb__h5_add_text(list, "", "training_config", text.text);
+    tmb__strbuf_free(&text);
+    return status < 0 ? status : tmb__keras_vars_list(list, &j->vars, o, true);
+}
+
 /* What a whole model has on its root. */
 static int list_root(tmb__h5_list *list, const job *j)
 {
@@ -266,6 +293,7 @@ static int list_root(tmb__h5_list *list, const job *j)
     tmb__strbuf_free(&config);
     tmb__strbuf_free(&meta);
     TMB_TRY(status);
+    if (j->opts.optimizer) TMB_TRY(list_training(list, j));
     TMB_TRY(tmb__h5_add_text(list, "", "keras_version", KERAS_VERSION));
     TMB_TRY(tmb__h5_add_text(list, "", "backend", "tensorflow"));
     return tmb__h5_add_group(list, "model_weights");
@@ -276,15 +304,18 @@ static int write_legacy(const job *j)
     const tmb_model *view = &j->net.view;
     const int first = j->net.sequential;
     tmb__h5_list list = {0};
+    tmb__tensors statistics = {0};
     groups g = {0};
     int status = groups_new(&g, view, first);
 
     if (status == 0 && j->opts.whole) status = list_root(&list, j);
+    if (status == 0 && j->opts.whole) status = list_statistics(&list, &statistics, view);
     if (status == 0) {
         status = tmb__h5_add_layers(
                 &list, j->opts.whole ? "model_weights" : "", g.layers, view->n_layers - first);
     }
     if (status == 0) status = tmb__h5_write(j->path, &list);
+    tmb__tensors_free(&statistics);
     tmb__h5_list_free(&list);
     groups_free(&g);
     return status;
@@ -301,15 +332,15 @@ static int write_tensors(const job *j)
 static const struct format {
     const char *ending;
     int (*write)(const job *j);
-    bool whole, rescaling, shards;
+    bool whole, rescaling, optimizer, shards;
 } formats[] = {
-        {".keras", write_archive, false, true, false},
-        {".weights.h5", write_weights, false, false, false},
-        {".weights.json", write_shards, false, false, true},
-        {".h5", write_legacy, true, true, false},
-        {".hdf5", write_legacy, true, true, false},
-        {".npz", write_tensors, false, false, false},
-        {".safetensors", write_tensors, false, false, false},
+        {".keras", write_archive, false, true, true, false},
+        {".weights.h5", write_weights, false, false, true, false},
+        {".weights.json", write_shards, false, false, true, true},
+        {".h5", write_legacy, true, true, true, false},
+        {".hdf5", write_legacy, true, true, true, false},
+        {".npz", write_tensors, false, false, false, false},
+        {".safetensors", write_tensors, false, false, false, false},
 };
 
 static int check_opts(const struct format *f, const tmb_export_opts *o, const char *path)
@@ -319,6 +350,7 @@ static int check_opts(const struct format *f, const tmb_export_opts *o, const ch
         bool asked, known;
     } checks[] = {{"whole", o->whole, f->whole},
             {"rescaling", o->rescaling, f->rescaling && (o->whole || !f->whole)},
+            {"optimizer", o->optimizer, f->optimizer && (o->whole || !f->whole)},
             {"shard_bytes", o->shard_bytes != 0, f->shards && o->shard_bytes > 0}};
 
     for (size_t i = 0; i < TMB_COUNT(checks); i++) {
@@ -328,6 +360,14 @@ static int check_opts(const struct format *f, const tmb_export_opts *o, const ch
                 f->whole && !o->whole ? ", which has weights alone" : "");
     }
     return 0;
+}
+
+static int check_optimizer(const tmb_model *model)
+{
+    if (model->optimizer && model->optimizer->parts) return 0;
+    tmb__fail(TMB_EINVAL, "optimizer: there is no state to write, the model was not trained");
+    tmb__hint("fit it before, or open a file of Keras' with one; a .thimble has none");
+    return TMB_EINVAL;
 }
 
 int tmb_model_export(const tmb_model *model, const char *path, const tmb_export_opts *opts)
@@ -350,8 +390,13 @@ int tmb_model_export(const tmb_model *model, const char *path, const tmb_export_
     }
     TMB_TRY(check_opts(f, &j.opts, path));
     TMB_TRY(tmb__weights_finite(model));
-    TMB_TRY(tmb__keras_net_new(&j.net, model, j.opts.rescaling));
-    status = f->write(&j);
+    if (j.opts.optimizer) TMB_TRY(check_optimizer(model));
+    status = tmb__keras_net_new(&j.net, model, j.opts.rescaling);
+    if (status < 0) return status;
+    j.net.compiled = j.opts.optimizer;
+    if (status == 0 && j.opts.optimizer) status = tmb__keras_vars_new(&j.vars, &j.net.view);
+    if (status == 0) status = f->write(&j);
+    tmb__keras_vars_free(&j.vars);
     tmb__keras_net_free(&j.net);
     return status;
 }

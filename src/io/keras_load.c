@@ -303,6 +303,17 @@ int tmb__keras_read(tmb__h5_file *out, const char *path)
     return status;
 }
 
+/* Slots are not turned, nor found by names: that they are plain is all that is asked of newer files. */
+static int load_slots(const loading *l)
+{
+    const tmb_load_opts *o = &l->opts;
+
+    if (o->by_name || o->prefix || o->kernel_order != TMB_KERNEL_HWIO || o->flip != TMB_FLIP_NO ||
+            o->dense_order != TMB_DENSE_HWC)
+        return 0;
+    return tmb__keras_slots_load(l->model, &l->file.h5, l->places, l->file.what);
+}
+
 static int load(loading *l, tmb_load_report *report)
 {
     TMB_TRY(tmb__keras_list(&l->file));
@@ -312,6 +323,7 @@ static int load(loading *l, tmb_load_report *report)
     decide(l);
     TMB_TRY(check_all(l));
     move_all(l, report);
+    TMB_TRY(load_slots(l));
     report->layout = l->file.label;
     report->kernel_order = l->opts.kernel_order;
     report->flip = l->opts.flip;

@@ -7,6 +7,7 @@
  * What Thimble adds to those it writes stands in the member "thimble" of metadata.json, or in the
  * attribute "thimble" of the .h5: classes, preprocessing, record, as model_meta.c has them. */
 #include "io/keras_config.h"
+#include "io/keras_write.h"
 
 #include <string.h>
 
@@ -129,8 +130,24 @@ static int load_meta(tmb_model *model, const parts *p, tmb__keras_kind kind)
     if (!p->meta.data) return 0;
     TMB_TRY(tmb__json_parse(&meta, (const char *)p->meta.data, p->meta.size, p->what));
     own = kind == TMB__KERAS_H5 ? meta : json_object_get(meta, "thimble");
-    status = own ? tmb__meta_load(model, own, NULL, p->what) : 0;
+    status = own ? tmb__meta_load(model, own, &p->h5.tensors, p->what) : 0;
     json_decref(meta);
+    return status;
+}
+
+/* How it was compiled: a member of the config, or an attribute. */
+static int load_compiled(tmb_model *model, const parts *p, const json_t *config)
+{
+    const tmb__h5_attribute *text = tmb__h5_find(&p->h5, "", "training_config");
+    json_t *training = NULL;
+    int status;
+
+    if (!p->has_weights) return 0;
+    if (text && text->n_strings == 1)
+        TMB_TRY(tmb__json_parse(&training, text->strings[0], strlen(text->strings[0]), p->what));
+    status = tmb__keras_compiled(
+            model, training ? training : json_object_get(config, "compile_config"), p->what);
+    json_decref(training);
     return status;
 }
 
@@ -148,7 +165,8 @@ static int make_model(tmb_model **out, const parts *p, tmb__keras_kind kind, con
                     "%s: channels first, made a net with channels last, rows behind a flatten (%s)",
                     tmb__printable(p->what), graph.chw_rows ? "c, h, w" : "h, w, c");
         }
-        status = load_weights(*out, p, &graph);
+        status = load_compiled(*out, p, config);
+        if (status == 0) status = load_weights(*out, p, &graph);
     }
     tmb__keras_graph_free(&graph);
     return status < 0 ? status : load_meta(*out, p, kind);

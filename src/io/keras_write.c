@@ -310,6 +310,10 @@ int tmb__keras_config_text(tmb__strbuf *sb, const tmb__keras_net *net)
             net->sequential ? "null" : "\"Functional\"");
     shape_text(sb, &view->layers[0].out);
     tmb__strbuf_add(sb, "}");
+    if (net->compiled) {
+        tmb__strbuf_add(sb, ",\"compile_config\":");
+        tmb__keras_compile_text(sb, view->optimizer, false);
+    }
     tmb__strbuf_add(sb, "}");
     return sb->failed ? TMB_ENOMEM : 0;
 }
@@ -317,16 +321,8 @@ int tmb__keras_config_text(tmb__strbuf *sb, const tmb__keras_net *net)
 /* Statistics are tensors of a .thimble: without them the rest would prepare photos wrongly. */
 int tmb__keras_meta_text(tmb__strbuf *sb, const tmb__keras_net *net)
 {
-    tmb_model view = net->view;
-
-    if (view.preprocess.statistics) {
-        TMB_LOG(WARN,
-                "a Keras file has no place for the statistics of the training photos: it does "
-                "not say how photos become the net's input");
-        view.has_preprocess = false;
-    }
     tmb__strbuf_add(sb, "{\"version\":\"%s\"", tmb_version());
-    TMB_TRY(tmb__meta_text(sb, &view));
+    TMB_TRY(tmb__meta_text(sb, &net->view));
     tmb__strbuf_add(sb, "}");
     return sb->failed ? TMB_ENOMEM : 0;
 }

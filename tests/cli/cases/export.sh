@@ -32,6 +32,10 @@ for file in k.keras w.h5; do
     t info again.thimble | sed -n '2,8p;/^classes/p'
 done
 t export d.thimble -o x.npz --rescaling
+t export golden/optimizer_state/adam.keras -o o.keras --optimizer -q
+t export o.keras -o o.weights.h5 --optimizer -q
+t info o.weights.h5
+t export d.thimble -o x.keras --optimizer
 t export d.thimble -o x.thimble --whole
 
 t export golden/keras/legacy.h5 -o e.safetensors
