@@ -4,27 +4,34 @@
  *
  * with s = w z + b and z = u diag(sqrt(values)), the rows in their axes. There the Hessian is near
  * diagonal: at most values / (4 n) + penalty, which minimise() gets as its first guess. Penalties go
- * from strong to weak, each fold's fit beginning where its last one ended. */
+ * from strong to weak, each fold's fit beginning where its last one ended. The folds' fits are made at
+ * once, as the minimum of their sum: the rows, by far the most memory, are then read once for all. */
 #include "head/head.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { PER_DECADE = 2, MOST_STEPS = 500, WORSE = 3 };
+enum { PER_DECADE = 2, MOST_STEPS = 500, WORSE = 2, MOST_COLUMNS = 16 };
 
 #define HIGHEST 10.0
 #define LOWEST  1e-4
 
+/* The largest element of the gradient at the end. */
+#define CHOOSING 1e-4
+#define FITTING  1e-8
+
 typedef struct problem {
     const tmb__task *task;
-    int k, leave;           /* outputs; the fold that is not learnt from, -1: none */
-    double penalty, learnt; /* rows learnt from */
-    double *z;              /* (n, r) */
-    double *scale;          /* ((r + 1) k) first guess of the inverse Hessian */
-    double *scores;         /* (n, k) of all rows, at the last point asked for */
-    double *push;           /* (n, k) loss by score */
-    double *photos;         /* (n, k) */
-    double *start;          /* (folds + 1, (r + 1) k) where each fold's fit stands */
+    int k;               /* outputs */
+    int leave, together; /* the first fold that is not learnt from, -1: none; fits made at once */
+    int most;            /* of these */
+    double penalty, learnt[MOST_COLUMNS]; /* rows that each fit learns from */
+    double *z;                            /* (n, r) */
+    double *scale;                        /* ((r + 1) columns) first guess of the inverse Hessian */
+    double *scores; /* (n, together, k) of all rows, at the last point asked for */
+    double *push;   /* (n, together, k) loss by score */
+    double *photos; /* (n, k) */
+    double *start;  /* (folds + 1, (r + 1) k) where each fold's fit stands */
 } problem;
 
 /* Minus the log likelihood of one row, and push = its gradient by the scores. */
@@ -48,50 +55,61 @@ static double row_loss(const double *s, int k, int label, double *push)
     return log(sum) + most - s[label];
 }
 
-/* Scores of all rows at x: w (k, r), then b (k). */
+/* Scores of all rows at x: w (columns, r), then b (columns). */
 static void score(problem *p, const double *x)
 {
     const tmb__axes *a = p->task->axes;
+    const int columns = p->together * p->k;
 
-    a->la->product(&(tmb__product){p->z, x, p->scores, a->n, p->k, a->r, .b_t = true, .alpha = 1});
-    for (int i = 0; i < a->n * p->k; i++)
-        p->scores[i] += x[p->k * a->r + i % p->k];
+    a->la->product(
+            &(tmb__product){p->z, x, p->scores, a->n, columns, a->r, .b_t = true, .alpha = 1});
+    for (int i = 0; i < a->n * columns; i++)
+        p->scores[i] += x[columns * a->r + i % columns];
 }
 
+/* The loss of row i in the fit without fold `leave`, and its push. */
+static double learn(const problem *p, int i, int leave, const double *s, double *push)
+{
+    const double share = 1 / p->learnt[leave - p->leave];
+    double loss;
+
+    memset(push, 0, (size_t)p->k * sizeof *push);
+    if (p->task->fold[i] == leave) return 0;
+    loss = row_loss(s, p->k, p->task->label[i], push);
+    for (int c = 0; c < p->k; c++)
+        push[c] *= share;
+    return loss * share;
+}
+
+/* The sum over the fits that are made together: each has its own columns. */
 static double objective(void *user, const double *x, double *gradient)
 {
     problem *p = user;
     const tmb__axes *a = p->task->axes;
-    const int n = a->n, r = a->r, k = p->k;
+    const int n = a->n, r = a->r, k = p->k, columns = p->together * k;
     double loss = 0, squares = 0;
 
     score(p, x);
-    memset(gradient + k * r, 0, (size_t)k * sizeof *gradient);
-    for (int i = 0; i < n; i++) {
-        double *push = p->push + (size_t)i * (size_t)k;
-
-        if (p->task->fold[i] == p->leave) {
-            memset(push, 0, (size_t)k * sizeof *push);
-            continue;
-        }
-        loss += row_loss(p->scores + (size_t)i * (size_t)k, k, p->task->label[i], push);
-        for (int c = 0; c < k; c++)
-            gradient[k * r + c] += push[c] / p->learnt;
-    }
+    for (int i = 0; i < n * p->together; i++)
+        loss += learn(
+                p, i / p->together, p->leave + i % p->together, p->scores + i * k, p->push + i * k);
+    memset(gradient + columns * r, 0, (size_t)columns * sizeof *gradient);
+    for (int i = 0; i < n * columns; i++)
+        gradient[columns * r + i % columns] += p->push[i];
     a->la->product(
-            &(tmb__product){p->push, p->z, gradient, k, r, n, .a_t = true, .alpha = 1 / p->learnt});
-    for (int i = 0; i < k * r; i++) {
+            &(tmb__product){p->push, p->z, gradient, columns, r, n, .a_t = true, .alpha = 1});
+    for (int i = 0; i < columns * r; i++) {
         squares += x[i] * x[i];
         gradient[i] += p->penalty * x[i];
     }
-    return loss / p->learnt + p->penalty / 2 * squares;
+    return loss + p->penalty / 2 * squares;
 }
 
-/* Fit without fold `leave` from `x`, and leave all scores in p->scores. */
-static int fit_fold(problem *p, int leave, double *x, double tolerance)
+/* Fit without each of `together` folds from `leave` on, from `x`; all scores are in p->scores then. */
+static int fit_folds(problem *p, int leave, int together, double *x, double tolerance)
 {
     const tmb__axes *a = p->task->axes;
-    tmb__minimum m = {.n = (a->r + 1) * p->k,
+    tmb__minimum m = {.n = (a->r + 1) * p->k * together,
             .most = MOST_STEPS,
             .scale = p->scale,
             .tolerance = tolerance,
@@ -99,11 +117,16 @@ static int fit_fold(problem *p, int leave, double *x, double tolerance)
             .user = p};
 
     p->leave = leave;
-    p->learnt = 0;
-    for (int i = 0; i < a->n; i++)
-        p->learnt += p->task->fold[i] != leave;
+    p->together = together;
+    for (int f = 0; f < together; f++) {
+        p->learnt[f] = 0;
+        for (int i = 0; i < a->n; i++)
+            p->learnt[f] += p->task->fold[i] != leave + f;
+    }
     for (int i = 0; i < m.n; i++)
-        p->scale[i] = i < p->k * a->r ? 1 / (a->values[i % a->r] / (4 * a->n) + p->penalty) : 4;
+        p->scale[i] = i < p->k * a->r * together
+                ? 1 / (a->values[i % a->r] / (4 * a->n) + p->penalty)
+                : 4;
     TMB_TRY(tmb__minimise(&m, x));
     score(p, x);
     return 0;
@@ -115,12 +138,17 @@ static int unseen(problem *p, tmb__linear *model)
     const int n = p->task->axes->n, k = p->k, size = (p->task->axes->r + 1) * k;
     double push[TMB__MOST_CLASSES];
 
-    for (int f = 0; f < p->task->folds; f++) {
+    for (int f = 0; f < p->task->folds; f += p->most) {
+        const int together = TMB_MIN(p->most, p->task->folds - f);
+
         if (p->task->opts->stop && *p->task->opts->stop) return TMB_ESTOPPED;
-        TMB_TRY(fit_fold(p, f, p->start + (size_t)f * (size_t)size, 1e-5));
+        TMB_TRY(fit_folds(p, f, together, p->start + (size_t)f * (size_t)size, CHOOSING));
         for (int i = 0; i < n; i++) {
-            if (p->task->fold[i] == f)
-                memcpy(model->unseen + i * k, p->scores + i * k, (size_t)k * sizeof *p->scores);
+            const int own = p->task->fold[i] - f;
+
+            if (own < 0 || own >= together) continue;
+            memcpy(model->unseen + i * k, p->scores + (i * together + own) * k,
+                    (size_t)k * sizeof *p->scores);
         }
     }
     model->penalty = p->penalty;
@@ -162,7 +190,7 @@ static int fit(problem *p, tmb__linear *model)
     status = p->penalty > 0 ? unseen(p, model) : choose(p, model);
     if (status < 0) return status;
     p->penalty = model->penalty;
-    TMB_TRY(fit_fold(p, -1, x, 1e-8));
+    TMB_TRY(fit_folds(p, -1, 1, x, FITTING));
     memcpy(model->w, x, (size_t)(k * r) * sizeof *x);
     memcpy(model->b, x + k * r, (size_t)k * sizeof *x);
     return 0;
@@ -172,12 +200,16 @@ int tmb__logistic_fit(const tmb__task *task, tmb__linear *model)
 {
     const tmb__axes *a = task->axes;
     const size_t n = (size_t)a->n, r = (size_t)a->r, k = (size_t)task->k, size = (r + 1) * k;
+    const int most = TMB_MIN(TMB_MAX(MOST_COLUMNS / task->k, 1), task->folds);
+    const size_t wide = (size_t)most;
     problem p = {.task = task,
+
             .k = task->k,
+            .most = most,
             .z = tmb__calloc(n * r, sizeof(double)),
-            .scale = tmb__calloc(size, sizeof(double)),
-            .scores = tmb__calloc(n * k, sizeof(double)),
-            .push = tmb__calloc(n * k, sizeof(double)),
+            .scale = tmb__calloc(size * wide, sizeof(double)),
+            .scores = tmb__calloc(n * k * wide, sizeof(double)),
+            .push = tmb__calloc(n * k * wide, sizeof(double)),
             .photos = tmb__calloc(n * k, sizeof(double)),
             .start = tmb__calloc(((size_t)task->folds + 1) * size, sizeof(double))};
     double *const all[] = {p.z, p.scale, p.scores, p.push, p.photos, p.start};

@@ -75,6 +75,42 @@ TEST(logistic_penalty_is_chosen_on_unseen_rows)
     end_fit(fit);
 }
 
+/* Turning a fold's labels round changes the scores of all but its own rows; 20 folds are more than are
+ * fitted at once. Both end with gradients below 1e-4, and the penalty is the least curvature. */
+TEST(logistic_rows_left_out_do_not_teach)
+{
+    const tmb_features f = drawn_features(60, 10, 2, 1, 5);
+    const tmb_head_opts opts = {.penalty = 0.3};
+    int32_t fold[60], label[60];
+    double before[60];
+    fitted *fit = begin_fit(&f, &opts);
+
+    for (int i = 0; i < 60; i++)
+        fold[i] = i / 3;
+    fit->task.fold = fold;
+    fit->task.folds = 20;
+    assert_ok(tmb__logistic_fit(&fit->task, &fit->model));
+    memcpy(before, fit->model.unseen, sizeof before);
+    fit->task.label = label;
+    for (int own = 3; own < 20; own += 15) {
+        double changed = 0;
+
+        for (int i = 0; i < 60; i++)
+            label[i] = fold[i] == own ? 1 - f.label[i] : f.label[i];
+        assert_ok(tmb__logistic_fit(&fit->task, &fit->model));
+        for (int i = 0; i < 60; i++) {
+            const double change = fabs(fit->model.unseen[i] - before[i]);
+
+            if (fold[i] == own)
+                assert_true(change < 0.01);
+            else
+                changed = TMB_MAX(changed, change);
+        }
+        assert_true(changed > 0.1);
+    }
+    end_fit(fit);
+}
+
 TEST(logistic_stops_when_asked)
 {
     const tmb_features f = drawn_features(30, 5, 2, 1, 4);
