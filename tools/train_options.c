@@ -327,13 +327,28 @@ int compile_from(tmb_compile_opts *compile, const options *opts)
 static int check_company(const options *opts)
 {
     static const option_id pairs[][2] = {{OPT_PLATEAU_FACTOR, OPT_PLATEAU},
-            {OPT_COOLDOWN, OPT_PLATEAU}, {OPT_MIN_LR, OPT_PLATEAU}, {OPT_BASELINE, OPT_PATIENCE}};
+            {OPT_COOLDOWN, OPT_PLATEAU}, {OPT_MIN_LR, OPT_PLATEAU}, {OPT_BASELINE, OPT_PATIENCE},
+            {OPT_SAVE_BEST_ONLY, OPT_SAVE_EPOCHS}};
 
     for (size_t i = 0; i < TMB_COUNT(pairs); i++) {
         if (opt_given(opts, pairs[i][0]) && !opt_given(opts, pairs[i][1]))
             return tmb__fail(TMB_EINVAL, "--%s means nothing without --%s",
                     option_table[pairs[i][0]].name, option_table[pairs[i][1]].name);
     }
+    return 0;
+}
+
+/* Names that each epoch makes anew are overwritten as in Keras; one name for all is not, at the start. */
+static int files_from(tmb_fit_opts *fit, const options *opts)
+{
+    const bool resume = opt_given(opts, OPT_RESUME);
+
+    fit->csv = opt_text(opts, OPT_CSV_LOG, NULL);
+    fit->save_path = opt_text(opts, OPT_SAVE_EPOCHS, NULL);
+    fit->save_best_only = opt_given(opts, OPT_SAVE_BEST_ONLY);
+    if (fit->csv && !resume) TMB_TRY(check_overwrite(fit->csv, opts));
+    if (fit->save_path && !resume && !strchr(fit->save_path, '{'))
+        return check_overwrite(fit->save_path, opts);
     return 0;
 }
 
@@ -351,5 +366,5 @@ int fit_from(tmb_fit_opts *fit, const options *opts)
     set_number(&fit->plateau_factor, opts, OPT_PLATEAU_FACTOR);
     fit->cooldown = (int)opt_number(opts, OPT_COOLDOWN, fit->cooldown);
     set_number(&fit->min_lr, opts, OPT_MIN_LR);
-    return 0;
+    return files_from(fit, opts);
 }

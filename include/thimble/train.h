@@ -167,8 +167,14 @@ typedef struct tmb_fit_opts {
     const char *kept_folder; /* a scratch file here where memory is not enough; NULL: fewer views */
     const char *checkpoint;  /* file written after each epoch and when stopped */
     bool resume;             /* go on from that file if it is there: same bits as uninterrupted */
-    const char *csv, *jsonl; /* history files, one line an epoch */
-    double time_limit;       /* seconds; the epoch that passes it is the last; 0: none */
+    /* Keras' ModelCheckpoint: the model of each epoch, "weights.{epoch:02d}-{val_loss:.2f}.h5". Names may
+     * hold {epoch}, from 1, {loss}, {accuracy}, {learning_rate}, {val_loss}, {val_accuracy}, {val_auc}; the
+     * ending picks the format: .thimble, or one of tmb_model_export, a .h5 whole. Folders are made. */
+    const char *save_path; /* NULL: none */
+    bool save_best_only;   /* those better than all before, by `monitor`; without validation all */
+    int save_every;        /* every so many epochs; 0: 1 */
+    const char *csv, *jsonl;  /* history files, one line an epoch */
+    double time_limit;        /* seconds; the epoch that passes it is the last; 0: none */
     const volatile int *stop; /* looked at before each step: not 0 saves and returns TMB_ESTOPPED */
     int batch;                /* of features (photos know their own); 0: 32 */
     uint64_t reserved[8];

@@ -34,6 +34,7 @@ static int check(const tmb_model *model, const tmb__source *train, const tmb__so
         return tmb__fail(TMB_EINVAL, "fit: val_auc needs validation data of two classes");
     if (opts->resume && !opts->checkpoint)
         return tmb__fail(TMB_EINVAL, "fit: resume needs the name of a checkpoint");
+    TMB_TRY(tmb__save_check(opts, validation != NULL));
     TMB_TRY(tmb__source_check(train, model));
     return validation ? tmb__source_check(validation, model) : 0;
 }
@@ -337,6 +338,7 @@ static int end_epoch(tmb__fit *fit, bool fresh)
     fit->batch = fit->seen = fit->right = 0;
     fit->loss_sum = 0;
     if (fit->opts->checkpoint) TMB_TRY(tmb__checkpoint_save(fit));
+    TMB_TRY(tmb__save_epoch(fit->model, fit->training, fit->opts));
     enough = fit->opts->on_epoch ? fit->opts->on_epoch(fit->opts->user, &epoch) : GO_ON;
     if (fit->opts->time_limit > 0 && tmb__now() - fit->started > fit->opts->time_limit)
         enough = ENOUGH;

@@ -12,8 +12,7 @@ void tmb__monitor_start(tmb__monitor *monitor)
     *monitor = (tmb__monitor){.best = INFINITY, .plateau_best = INFINITY, .lr_scale = 1};
 }
 
-/* The figure watched, so that less is better. */
-static double figure(const tmb_fit_opts *opts, const tmb_epoch *epoch)
+double tmb__monitor_figure(const tmb_fit_opts *opts, const tmb_epoch *epoch)
 {
     switch (opts->monitor) {
     case TMB_VAL_ACCURACY:
@@ -54,7 +53,7 @@ static void watch_plateau(tmb__monitor *monitor, const tmb_fit_opts *opts, doubl
 
 bool tmb__monitor_epoch(tmb__monitor *monitor, const tmb_fit_opts *opts, const tmb_epoch *epoch)
 {
-    const double value = figure(opts, epoch);
+    const double value = tmb__monitor_figure(opts, epoch);
     const double baseline = opts->monitor == TMB_VAL_LOSS ? opts->baseline : -opts->baseline;
 
     if (opts->plateau > 0) watch_plateau(monitor, opts, value, epoch->lr);

@@ -157,6 +157,8 @@ typedef struct tmb__monitor {
 void tmb__monitor_start(tmb__monitor *monitor);
 /* Note an epoch's figures. True if they are the best so far. */
 bool tmb__monitor_epoch(tmb__monitor *monitor, const tmb_fit_opts *opts, const tmb_epoch *epoch);
+/* The figure that is watched, so that less is better. */
+double tmb__monitor_figure(const tmb_fit_opts *opts, const tmb_epoch *epoch);
 bool tmb__monitor_done(const tmb__monitor *monitor, const tmb_fit_opts *opts);
 
 /* ---- a running fit (fit.c, checkpoint.c) ---- */
@@ -195,6 +197,13 @@ int tmb__fit_run(tmb_model *model, const tmb__source *train, const tmb__source *
 int tmb__checkpoint_save(tmb__fit *fit);
 /* Take all that from the file; TMB_EMODEL if it belongs to another net, data set or options. */
 int tmb__checkpoint_load(tmb__fit *fit);
+
+/* ---- the model of each epoch (save_epochs.c) ---- */
+
+/* opts->save_path is a name that can be made, with validation or without. */
+int tmb__save_check(const tmb_fit_opts *opts, bool validates);
+/* Write the model as it is after the last epoch of the history, if it is wanted. */
+int tmb__save_epoch(tmb_model *model, const tmb__training *training, const tmb_fit_opts *opts);
 
 /* ---- what a resumed training must share with the first (resume.c) ---- */
 
