@@ -1,7 +1,7 @@
 /* cmd_evaluate.c - thimble evaluate: how well a model does on a folder of labelled photos */
 #include "run_folder.h"
 
-#include <stdio.h>
+#include <string.h>
 
 static int open_images(tmb_images **out, const tmb_model *model, const options *opts, ui *u)
 {
@@ -25,60 +25,108 @@ static int open_images(tmb_images **out, const tmb_model *model, const options *
     return 0;
 }
 
-/* Recall of each class: of its photos, the share that was told right. */
-static tmb_share recall(const tmb_evaluation *e, int k)
+/* Of a class's photos the share that was told right; of those told to be of it, the share that is. */
+static tmb_share recall(const tmb_class_figures *f)
 {
-    int64_t n = 0;
-
-    for (int j = 0; j < e->classes; j++)
-        n += e->confusion[k * e->classes + j];
-    return tmb_share_of(e->confusion[k * e->classes + k], n);
+    return tmb_share_of(f->tp, f->tp + f->fn);
 }
 
-static tmb_share precision(const tmb_evaluation *e, int k)
+static tmb_share precision(const tmb_class_figures *f)
 {
-    int64_t n = 0;
-
-    for (int j = 0; j < e->classes; j++)
-        n += e->confusion[j * e->classes + k];
-    return tmb_share_of(e->confusion[k * e->classes + k], n);
+    return tmb_share_of(f->tp, f->tp + f->fp);
 }
 
-static void text_answer(tmb__strbuf *sb, const tmb_images *images, const tmb_evaluation *e)
+/* Two classes, and photos of both: without, there is no curve. */
+static bool has_curve(const tmb_evaluation *e)
+{
+    return e->classes == 2 && e->by_class[0].tp + e->by_class[0].fn > 0 &&
+            e->by_class[1].tp + e->by_class[1].fn > 0;
+}
+
+static void text_figures(tmb__strbuf *sb, const tmb_images *images, const tmb_evaluation *e)
 {
     static const char *const parts[] = {"", "training ", "validation ", "test "};
     char share[64];
 
     tmb__strbuf_add(sb, "accuracy     %s  (95 %% interval, %lld %sphotos)\n",
             share_text(&e->accuracy, share), (long long)e->n, parts[tmb_images_part(images)]);
+    if (e->classes > 5)
+        tmb__strbuf_add(sb, "top 5        %.4f  (the truth is among the five best)\n", e->top5);
+    if (has_curve(e))
+        tmb__strbuf_add(sb, "AUC          %.4f  (ROC curve; %.4f of precision and recall)\n",
+                e->auc, e->auc_pr);
     tmb__strbuf_add(sb, "loss         %.4f\n", e->loss);
     tmb__strbuf_add(sb, "calibration  %.4f  (expected error of the probabilities, 15 bins)\n\n",
             e->calibration_error);
-    tmb__strbuf_add(sb, "%-20s %8s  %-24s %s\n", "class", "photos", "recall", "precision");
-    for (int k = 0; k < e->classes; k++) {
-        tmb_share r = recall(e, k), p = precision(e, k);
-        int64_t n = 0;
+}
 
-        for (int j = 0; j < e->classes; j++)
-            n += e->confusion[k * e->classes + j];
-        tmb__strbuf_add(sb, "%-20s %8lld  %-24s ", tmb__printable(tmb_images_class_name(images, k)),
-                (long long)n, share_text(&r, share));
-        tmb__strbuf_add(sb, "%s\n", share_text(&p, share));
-    }
-    if (e->classes > 12) return;
-    tmb__strbuf_add(sb, "\n%-20s answers\n", "truth");
+static void text_classes(
+        tmb__strbuf *sb, const tmb_images *images, const tmb_evaluation *e, int width)
+{
+    char share[64];
+
+    tmb__strbuf_add(sb, "%-*s %8s  %-24s %-24s %s\n", width, "class", "photos", "recall",
+            "precision", "F1");
     for (int k = 0; k < e->classes; k++) {
-        tmb__strbuf_add(sb, "%-20s", tmb__printable(tmb_images_class_name(images, k)));
+        const tmb_class_figures *f = &e->by_class[k];
+        const tmb_share r = recall(f), p = precision(f);
+
+        tmb__strbuf_add(sb, "%-*s %8lld  %-24s ", width,
+                tmb__printable(tmb_images_class_name(images, k)), (long long)(f->tp + f->fn),
+                share_text(&r, share));
+        tmb__strbuf_add(sb, "%-24s %.4f\n", share_text(&p, share), f->f1);
+    }
+}
+
+static void text_confusion(
+        tmb__strbuf *sb, const tmb_images *images, const tmb_evaluation *e, int width)
+{
+    tmb__strbuf_add(sb, "\n%-*s answers\n", width, "truth");
+    for (int k = 0; k < e->classes; k++) {
+        tmb__strbuf_add(sb, "%-*s", width, tmb__printable(tmb_images_class_name(images, k)));
         for (int j = 0; j < e->classes; j++)
             tmb__strbuf_add(sb, " %6lld", (long long)e->confusion[k * e->classes + j]);
         tmb__strbuf_add(sb, "\n");
     }
 }
 
+static void text_answer(tmb__strbuf *sb, const tmb_images *images, const tmb_evaluation *e)
+{
+    int width = 20;
+
+    for (int k = 0; k < e->classes; k++) {
+        const size_t length = strlen(tmb__printable(tmb_images_class_name(images, k)));
+
+        width = TMB_MAX(width, (int)TMB_MIN(length, 40));
+    }
+    text_figures(sb, images, e);
+    text_classes(sb, images, e, width);
+    if (e->classes <= 12) text_confusion(sb, images, e, width);
+}
+
 static void json_share(tmb__strbuf *sb, const char *name, tmb_share share)
 {
     tmb__strbuf_add(sb, "\"%s\": {\"value\": %.9g, \"low\": %.9g, \"high\": %.9g}", name,
             share.value, share.low, share.high);
+}
+
+static void json_class(tmb__strbuf *sb, const tmb_images *images, const tmb_evaluation *e, int k)
+{
+    const tmb_class_figures *f = &e->by_class[k];
+
+    tmb__strbuf_add(sb, "%s{\"name\": ", k ? ", " : "");
+    put_json_string(sb, tmb_images_class_name(images, k));
+    tmb__strbuf_add(sb, ", ");
+    json_share(sb, "recall", recall(f));
+    tmb__strbuf_add(sb, ", ");
+    json_share(sb, "precision", precision(f));
+    tmb__strbuf_add(sb,
+            ", \"f1\": %.9g, \"tp\": %lld, \"fp\": %lld, \"fn\": %lld, \"tn\": %lld, "
+            "\"confusion\": [",
+            f->f1, (long long)f->tp, (long long)f->fp, (long long)f->fn, (long long)f->tn);
+    for (int j = 0; j < e->classes; j++)
+        tmb__strbuf_add(sb, "%s%lld", j ? ", " : "", (long long)e->confusion[k * e->classes + j]);
+    tmb__strbuf_add(sb, "]}");
 }
 
 static void json_answer(tmb__strbuf *sb, const tmb_images *images, const tmb_evaluation *e)
@@ -89,20 +137,16 @@ static void json_answer(tmb__strbuf *sb, const tmb_images *images, const tmb_eva
     put_json_number(sb, e->loss);
     tmb__strbuf_add(sb, ", \"calibration_error\": ");
     put_json_number(sb, e->calibration_error);
-    tmb__strbuf_add(sb, ", \"classes\": [");
-    for (int k = 0; k < e->classes; k++) {
-        tmb__strbuf_add(sb, "%s{\"name\": ", k ? ", " : "");
-        put_json_string(sb, tmb_images_class_name(images, k));
-        tmb__strbuf_add(sb, ", ");
-        json_share(sb, "recall", recall(e, k));
-        tmb__strbuf_add(sb, ", ");
-        json_share(sb, "precision", precision(e, k));
-        tmb__strbuf_add(sb, ", \"confusion\": [");
-        for (int j = 0; j < e->classes; j++)
-            tmb__strbuf_add(
-                    sb, "%s%lld", j ? ", " : "", (long long)e->confusion[k * e->classes + j]);
-        tmb__strbuf_add(sb, "]}");
+    if (has_curve(e)) {
+        tmb__strbuf_add(sb, ", \"auc\": ");
+        put_json_number(sb, e->auc);
+        tmb__strbuf_add(sb, ", \"auc_pr\": ");
+        put_json_number(sb, e->auc_pr);
     }
+    if (e->classes > 5) tmb__strbuf_add(sb, ", \"top5\": %.9g", e->top5);
+    tmb__strbuf_add(sb, ", \"classes\": [");
+    for (int k = 0; k < e->classes; k++)
+        json_class(sb, images, e, k);
     tmb__strbuf_add(sb, "]}\n");
 }
 

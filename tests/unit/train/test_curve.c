@@ -40,3 +40,30 @@ TEST(curve_of_four)
     assert_near(tmb__curve_roc(&curve), 0.75, 1e-12);
     assert_true(tmb__metric_in_top(scores, 4, 2, 3) && !tmb__metric_in_top(scores, 4, 2, 2));
 }
+
+TEST(curve_f1_and_top_k_equal_keras)
+{
+    enum { CLASSES = 7 };
+    int64_t n, n_f1, one;
+    const float *labels = golden_floats(&n, "metrics.npz", "labels");
+    const float *scores = golden_floats(&one, "metrics.npz", "scores");
+    const float *f1 = golden_floats(&n_f1, "metrics.npz", "f1");
+    int64_t confusion[CLASSES * CLASSES] = {0};
+    tmb_class_figures by_class[CLASSES];
+    int top[] = {5, 2}, found[2] = {0};
+
+    assert_int_equal(n_f1, CLASSES);
+    for (int64_t i = 0; i < n; i++) {
+        const float *row = scores + i * CLASSES;
+        const int label = (int)labels[i];
+
+        confusion[label * CLASSES + tmb__metric_answer(row, CLASSES)]++;
+        for (int k = 0; k < 2; k++)
+            found[k] += tmb__metric_in_top(row, CLASSES, label, top[k]);
+    }
+    tmb__metric_classes(by_class, confusion, CLASSES);
+    for (int k = 0; k < CLASSES; k++)
+        assert_near(by_class[k].f1, (double)f1[k], 1e-6);
+    assert_near((double)found[0] / (double)n, *golden_floats(&one, "metrics.npz", "top5"), 1e-6);
+    assert_near((double)found[1] / (double)n, *golden_floats(&one, "metrics.npz", "top2"), 1e-6);
+}
