@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # docs.sh - docs/keras-map.md is true: its C compiles, its flags exist, and nothing public is on no page;
-# ARCHITECTURE.md lists every pitfall
+# every layer is in it and in formats.md; ARCHITECTURE.md lists every pitfall
 #
 # In the map's tables a code span of a column "C" is a statement; under a head "C: `tmb_x_opts`" one that
 # begins with a dot is what stands between the braces of that struct. Its first block of C declares what
@@ -65,6 +65,11 @@ behind=$(sed -e ':a' -e '/\\$/N; s/\\\n//; ta' "$root"/include/thimble/*.h |
     sed -n -E 's/^#define tmb_[a-z0-9_]+\([^)]*\) +(tmb_[a-z0-9_]+).*/\1/p')
 all_in "public functions on no page of docs/ (see docs/keras-map.md)" \
     "$macros"$'\n'"$(comm -23 <(sort -u <<<"$functions") <(sort -u <<<"$behind"))" "$words"
+
+classes=$(grep -oE '^X\([A-Z0-9_]+, "[A-Za-z0-9]+' "$root/src/nn/layers.def" | sed 's/.*"//')
+for page in keras-map formats; do
+    all_in "layers that are not in $page.md" "$classes" "$(grep -oE '[A-Z][A-Za-z0-9]+' "$root/docs/$page.md")"
+done
 
 listed=$(sed '1,/^## Known pitfalls/d' "$root/ARCHITECTURE.md" | grep -oE '(src|tools)/[a-z0-9_/]+\.[ch]')
 marked=$(cd "$root" && grep -rl 'PITFALL:' src tools include)
