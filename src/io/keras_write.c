@@ -172,6 +172,33 @@ static void penalty_text(tmb__strbuf *sb, const char *key, const tmb__layer_conf
             key, (double)config->l1, (double)config->l2);
 }
 
+/* As Keras has it: the norm's axes as a list, and only what a constraint takes. */
+static void constraint_text(tmb__strbuf *sb, const tmb_constraint *c)
+{
+    static const char *const names[] = {[TMB_MAX_NORM] = "MaxNorm",
+            [TMB_NON_NEG] = "NonNeg",
+            [TMB_UNIT_NORM] = "UnitNorm",
+            [TMB_MIN_MAX_NORM] = "MinMaxNorm"};
+    const char *comma = "";
+
+    if (c->limit == TMB_NO_LIMIT) return;
+    tmb__strbuf_add(sb,
+            ",\"kernel_constraint\":{\"module\":\"keras.constraints\",\"class_name\":\"%s\","
+            "\"config\":{",
+            names[c->limit]);
+    if (c->limit == TMB_MAX_NORM || c->limit == TMB_MIN_MAX_NORM)
+        tmb__strbuf_add(sb, "\"max_value\":%.9g,", (double)c->max);
+    if (c->limit == TMB_MIN_MAX_NORM)
+        tmb__strbuf_add(sb, "\"min_value\":%.9g,\"rate\":%.9g,", (double)c->min, (double)c->rate);
+    if (c->limit != TMB_NON_NEG) tmb__strbuf_add(sb, "\"axis\":[");
+    for (int i = 0; i < 4 && c->limit != TMB_NON_NEG; i++) {
+        if (!(c->axes >> i & 1)) continue;
+        tmb__strbuf_add(sb, "%s%d", comma, i);
+        comma = ",";
+    }
+    tmb__strbuf_add(sb, "%s},\"registered_name\":null}", c->limit != TMB_NON_NEG ? "]" : "");
+}
+
 /* Initialisers and penalties of kernels, which depthwise ones have under other names. */
 static void kernels_text(tmb__strbuf *sb, const tmb__layer *layer)
 {
@@ -184,6 +211,7 @@ static void kernels_text(tmb__strbuf *sb, const tmb__layer *layer)
                 sb, ",\"%s_initializer\":\"%s\"", keys[i], tmb__init_name(layer->config.init));
         penalty_text(sb, keys[i], &layer->config);
     }
+    constraint_text(sb, &layer->config.constraint);
 }
 
 static void scaling_text(tmb__strbuf *sb, const tmb__keras_net *net)
@@ -204,7 +232,8 @@ static void scaling_text(tmb__strbuf *sb, const tmb__keras_net *net)
 static int options_text(tmb__strbuf *sb, const tmb__keras_net *net, const tmb__layer *layer)
 {
     static const char *const without[] = {
-            "alpha", "l1", "l2", "batch_shape", "kernel_initializer", NULL};
+            "alpha", "l1", "l2", "batch_shape", "kernel_initializer", "kernel_constraint", NULL};
+    static const char *const as_rows[] = {"width_factor", NULL}; /* a zoom's; Keras' None */
     static const char *const bare[] = {"alpha", "activation", NULL};
     static const char *const unlimited[] = {"max_value", NULL};
     const char *class_name = tmb__keras_class(layer);
@@ -221,6 +250,9 @@ static int options_text(tmb__strbuf *sb, const tmb__keras_net *net, const tmb__l
                 (double)layer->config.alpha);
     } else if (layer->kind == TMB__LAYER_RELU && layer->config.max_value == 0) {
         tmb__layer_options(sb, layer, unlimited);
+    } else if (layer->kind == TMB__LAYER_RANDOM_ZOOM && layer->config.range[2] == 0 &&
+            layer->config.range[3] == 0) {
+        tmb__layer_options(sb, layer, as_rows);
     } else {
         tmb__layer_options(sb, layer,
                 layer->kind == TMB__LAYER_ELU ? NULL
@@ -269,7 +301,8 @@ static int layer_text(tmb__strbuf *sb, const tmb__keras_net *net, const tmb__lay
         tmb__strbuf_add(sb, ",\"batch_shape\":");
         shape_text(sb, &layer->out);
     } else {
-        tmb__strbuf_add(sb, ",\"trainable\":%s", layer->trainable ? "true" : "false");
+        if (layer->n_weights) /* SpatialDropout2D does not take it */
+            tmb__strbuf_add(sb, ",\"trainable\":%s", layer->trainable ? "true" : "false");
         TMB_TRY(options_text(sb, net, layer));
     }
     tmb__strbuf_add(sb, "}");

@@ -5,8 +5,6 @@
 #include "io/io.h"
 #include "test.h"
 
-#include <thimble/generator.h>
-
 #include <stdio.h>
 #include <string.h>
 #include <thimble/generator.h>
@@ -209,6 +207,38 @@ TEST(keras_export_rescaling)
     assert_ok(tmb_model_predict(back, pixels, 1, &second));
     assert_float_equal(first, second, 1e-6);
     tmb_model_free(back);
+    tmb_model_free(net);
+}
+
+static bool holds(const tmb__bytes *file, const char *text)
+{
+    for (size_t i = 0; i + strlen(text) <= file->size; i++)
+        if (memcmp(file->data + i, text, strlen(text)) == 0) return true;
+    return false;
+}
+
+/* What Keras takes and what it does not; its zoom of columns is None where ours is that of the rows. */
+TEST(keras_export_options_of_layers)
+{
+    tmb_model *net;
+    tmb__bytes file;
+
+    assert_ok(tmb_model_new(&net, 8, 8, 3));
+    tmb_random(net, TMB_RANDOM_ZOOM, .factor = {-0.5f, 0.25f});
+    tmb_dropout(net, .rate = 0.5f, .noise = TMB_NOISE_DROP_CHANNELS);
+    tmb_conv2d(net, .filters = 2, .kernel = {3, 3},
+            .constraint = {.limit = TMB_MAX_NORM, .max = 3, .axes = 7});
+    tmb_flatten(net);
+    tmb_dense(net, .units = 1, .constraint = {.limit = TMB_MIN_MAX_NORM, .min = 0.5f, .rate = 1});
+    export_as(net, test_temp("a.keras"), NULL);
+    assert_ok(tmb__file_read(&file, test_temp("a.keras"), 1 << 20, TMB_EDATA));
+    assert_true(holds(&file, "\"height_factor\":[-0.5,0.25]"));
+    assert_false(holds(&file, "width_factor"));
+    assert_true(holds(&file, "\"name\":\"spatial_dropout2d\",\"rate\":0.5}"));
+    assert_true(holds(
+            &file, "\"class_name\":\"MaxNorm\",\"config\":{\"max_value\":3,\"axis\":[0,1,2]}"));
+    assert_true(holds(&file, "{\"max_value\":1,\"min_value\":0.5,\"rate\":1,\"axis\":[0]}"));
+    tmb__free(file.data);
     tmb_model_free(net);
 }
 
