@@ -29,6 +29,21 @@ thimble sample toys -n 20
         thimble export run/model.thimble -o there.npz && cmp here.npz there.npz
 }
 
+# Random weights: the features are those of `thimble features` for the same photos and pixels.
+02_bottleneck_features() {
+    "$build/examples/02_bottleneck_features" toys 1 32 random >lines &&
+        thimble info bottleneck_features_train.npy >about && grep -q '(16, 1, 1, 512)' about &&
+        thimble features toys --part train --backbone vgg16 --weights random --img-size 32 \
+            --preprocess post --pooling none -o same.npy &&
+        cmp bottleneck_features_train.npy same.npy && [ "$(wc -l <lines)" = 1 ]
+}
+
+# Goes on from the top of 02; what is saved replays its stored outputs.
+03_fine_tune() {
+    "$build/examples/03_fine_tune" toys 1 32 random >lines && [ "$(wc -l <lines)" = 1 ] &&
+        thimble info --verify fine_tuned.thimble >/dev/null
+}
+
 for source in "$root"/examples/*.c; do
     name=$(basename "$source" .c)
     if declare -F "$name" >/dev/null; then check "$name" "$name"; else fail "$name is not run by $0"; fi
