@@ -1,24 +1,9 @@
 /* cmd_train.c - thimble train: from a folder of photos to a run folder with a model in it */
-#include "run_folder.h"
-#include "standardize.h"
+#include "train_job.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
-
-typedef struct train_job {
-    const options *opts;
-    options merged; /* with --resume: `opts` and those the run was started with */
-    const char *data;
-    ui u;
-    run_folder run;
-    photo_report report;
-    tmb_recipe recipe;
-    tmb_device *device;
-    tmb_images *train, *validation;
-    tmb_statistics *statistics;
-    tmb_model *model;
-    tmb_evaluation result;
-} train_job;
 
 static int check_arguments(const options *opts)
 {
@@ -97,15 +82,18 @@ static void say_what_comes(const train_job *job)
 {
     const tmb_preprocess *pre = &job->recipe.preprocess;
     int classes = tmb_images_classes(job->train);
+    char epochs[32] = "";
 
     ui_say(&job->u, "%lld photos to train, %lld to validate, %d classes:",
             (long long)tmb_images_count(job->train), (long long)tmb_images_count(job->validation),
             classes);
     for (int k = 0; k < classes && k < 20; k++)
         ui_say(&job->u, "  %d %s", k, tmb__printable(tmb_images_class_name(job->train, k)));
-    ui_say(&job->u, "recipe %s: %s\n%dx%d, batch %d, epochs %d, seed %llu, device %s, %d threads",
+    if (job->advice) ui_say(&job->u, "%s", job->advice);
+    if (job->recipe.epochs) snprintf(epochs, sizeof epochs, ", epochs %d", job->recipe.epochs);
+    ui_say(&job->u, "recipe %s: %s\n%dx%d, batch %d%s, seed %llu, device %s, %d threads",
             job->recipe.name, job->recipe.about, pre->size[0], pre->size[1], job->recipe.batch,
-            job->recipe.epochs, (unsigned long long)job->recipe.compile.seed,
+            epochs, (unsigned long long)job->recipe.compile.seed,
             opt_text(job->opts, OPT_DEVICE, "auto"), tmb_device_threads(job->device));
 }
 
@@ -136,26 +124,13 @@ static int write_preview(const train_job *job)
     return status;
 }
 
-static int make_model(train_job *job)
-{
-    const char *from = opt_text(job->opts, OPT_INIT_FROM, NULL);
-    tmb_compile_opts compile = job->recipe.compile;
-
-    TMB_TRY(tmb_recipe_model(&job->model, &job->recipe, tmb_images_classes(job->train)));
-    compile.device = job->device;
-    if (!from || opt_given(job->opts, OPT_RESUME)) return tmb_model_compile(job->model, &compile);
-    TMB_TRY(load_weights(job->model, from, job->opts));
-    compile.keep_weights = true;
-    return tmb_model_compile(job->model, &compile);
-}
-
-static int on_epoch(void *user, const tmb_epoch *epoch)
+int train_on_epoch(void *user, const tmb_epoch *epoch)
 {
     ui_bar_epoch(user, epoch);
     return 0;
 }
 
-static int on_step(void *user, const tmb_progress *progress)
+int train_on_step(void *user, const tmb_progress *progress)
 {
     ui_bar_step(user, progress);
     return 0;
@@ -177,14 +152,14 @@ static void explain(const train_job *job, int status)
             tmb__printable(job->run.model));
 }
 
-static int fit(train_job *job)
+int train_fit(train_job *job, const tmb_fit_opts *opts)
 {
-    tmb_fit_opts fit = job->recipe.fit;
+    tmb_fit_opts fit = *opts;
     int status;
 
     fit.validation = job->validation;
-    fit.on_epoch = on_epoch;
-    fit.on_step = on_step;
+    fit.on_epoch = train_on_epoch;
+    fit.on_step = train_on_step;
     fit.user = &job->u;
     fit.checkpoint = job->run.checkpoint;
     fit.resume = opt_given(job->opts, OPT_RESUME);
@@ -207,6 +182,8 @@ static int write_record(train_job *job)
 
     tmb__strbuf_add(&sb, "{\"program\": \"thimble %s\", \"recipe\": ", tmb_version());
     put_json_string(&sb, job->recipe.name);
+    tmb__strbuf_add(&sb, ", \"method\": \"%s\"", job->method->name);
+    if (job->record.text) tmb__strbuf_bytes(&sb, job->record.text, job->record.len);
     tmb__strbuf_add(&sb, ", \"seed\": %llu, \"epochs\": %d, \"batch_size\": %d, ",
             (unsigned long long)job->recipe.compile.seed, job->recipe.epochs, job->recipe.batch);
     tmb__strbuf_add(&sb, "\"train_photos\": %lld, \"validation_photos\": %lld, \"data_sha256\": \"",
@@ -224,7 +201,8 @@ static int write_record(train_job *job)
                 i ? ", " : "", epochs[i].loss, epochs[i].accuracy, epochs[i].val_loss,
                 epochs[i].val_accuracy.value);
     tmb__strbuf_add(&sb, "]}");
-    status = sb.failed ? TMB_ENOMEM : tmb_model_set_record(job->model, sb.text);
+    status = sb.failed || job->record.failed ? TMB_ENOMEM
+                                             : tmb_model_set_record(job->model, sb.text);
     tmb__strbuf_free(&sb);
     return status;
 }
@@ -265,10 +243,9 @@ static int take_folder(train_job *job)
     job->merged = *job->opts;
     job->data = job->opts->n_args ? job->opts->args[0] : NULL;
     TMB_TRY(run_folder_open(&job->run, path, job->data, job->opts));
-    if (!opt_given(job->opts, OPT_RESUME)) return 0;
-    TMB_TRY(run_folder_adopt(&job->run, &job->merged, &job->data));
     job->opts = &job->merged;
-    return 0;
+    if (!opt_given(job->opts, OPT_RESUME)) return 0;
+    return run_folder_adopt(&job->run, &job->merged, &job->data);
 }
 
 static int start_folder(const train_job *job)
@@ -284,16 +261,19 @@ static int start_folder(const train_job *job)
 static int train(train_job *job)
 {
     TMB_TRY(take_folder(job));
+    TMB_TRY(choose_method(job));
     TMB_TRY(recipe_from(&job->recipe, job->opts));
+    job->method->recipe(&job->recipe);
     TMB_TRY(recipe_change(&job->recipe, job->opts));
     TMB_TRY(open_device(&job->device, job->opts));
+    TMB_TRY(job->method->open(job));
     TMB_TRY(list_bad(job, open_images(job)));
     TMB_TRY(check_classes(job));
-    TMB_TRY(make_model(job));
+    TMB_TRY(job->method->make(job));
     TMB_TRY(start_folder(job));
     say_what_comes(job);
     ui_catch_signals();
-    TMB_TRY(list_bad(job, fit(job)));
+    TMB_TRY(list_bad(job, job->method->learn(job)));
     TMB_TRY(run_folder_report(&job->run, &job->report)); /* some may have gone bad meanwhile */
     TMB_TRY(tmb_model_evaluate(job->model, job->validation, &job->result));
     TMB_TRY(write_predictions(job->run.predictions, job->validation, &job->result));
@@ -304,7 +284,7 @@ static int train(train_job *job)
 
 int cmd_TRAIN(const options *opts)
 {
-    train_job job = {.opts = opts, .u = ui_of(opts), .run = {.lock = -1}};
+    train_job job = {.opts = opts, .u = ui_of(opts), .run = {.lock = -1}, .start = tmb__now()};
     int status = check_arguments(opts);
 
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is no reason to lose a training */
@@ -317,5 +297,7 @@ int cmd_TRAIN(const options *opts)
     tmb_device_free(job.device);
     run_folder_close(&job.run);
     photo_report_free(&job.report);
+    backbone_free(&job.backbone);
+    tmb__strbuf_free(&job.record);
     return status;
 }

@@ -7,7 +7,7 @@
 
 #define C(NAME) (1u << CMD_##NAME)
 #define C_ALL   0xffffffffu
-#define C_FIT   C(TRAIN)                           /* whatever learns */
+#define C_FIT   (C(TRAIN) | C(CROSSVAL))           /* whatever learns */
 #define C_NET   (C_FIT | C(FEATURES))              /* and what takes pre-trained networks */
 #define C_VIEW  (C_FIT | C(FEATURES) | C(PREVIEW)) /* whatever changes photos at random */
 

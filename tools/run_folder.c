@@ -102,8 +102,10 @@ static int check_free(const run_folder *run, const options *opts)
 
     if (opt_given(opts, OPT_RESUME)) {
         if (tmb__file_exists(run->checkpoint) == 1) return 0;
-        return tmb__fail(TMB_EMODEL, "%s: nothing to resume, there is no checkpoint",
+        tmb__fail(TMB_EMODEL, "%s: nothing to resume, there is no checkpoint",
                 tmb__printable(run->path));
+        tmb__hint("a head on features takes seconds and has none: --force begins it anew");
+        return TMB_EMODEL;
     }
     if (!trained || opt_given(opts, OPT_FORCE)) return 0;
     tmb__fail(TMB_EEXISTS, "%s holds a run already", tmb__printable(run->path));

@@ -128,6 +128,8 @@ static int change_compile(tmb_compile_opts *compile, const options *opts)
     TMB_TRY(compile_from(compile, opts));
     set_number(&compile->label_smoothing, opts, OPT_LABEL_SMOOTHING);
     set_number(&compile->average, opts, OPT_AVERAGE);
+    set_number(&compile->l1, opts, OPT_L1);
+    set_number(&compile->l2, opts, OPT_L2);
     compile->seed = (uint64_t)opt_number(opts, OPT_SEED, 0);
     return 0;
 }
