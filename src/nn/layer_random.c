@@ -15,9 +15,12 @@ static tmb_random_kind random_of(const tmb__layer *layer)
 static int check_range(
         const tmb__layer *layer, const char *option, const float *range, double low, double high)
 {
+    const bool around =
+            layer->kind == TMB__LAYER_RANDOM_CONTRAST && low == 0; /* 1 - low, 1 + high */
+
     for (int i = 0; i < 2; i++)
         TMB_TRY(tmb__layer_check_float(layer, option, range[i], low, high));
-    if (range[0] <= range[1]) return 0;
+    if (around || range[0] <= range[1]) return 0;
     return tmb__layer_fail(layer, "%s is {%g, %g}, the lower end first expected", option,
             (double)range[0], (double)range[1]);
 }
