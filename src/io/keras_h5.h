@@ -65,9 +65,10 @@ int tmb__keras_mismatch(
 /* As tmb__keras_load, from a file that was read, with the places of the net's layers or NULL. */
 int tmb__keras_load_from(tmb_model *model, const tmb__h5_file *h5, const char *what,
         const tmb__keras_place *places, const tmb_load_opts *opts, tmb_load_report *report);
-/* What the file has of the optimizer's state, if the model has an optimizer (keras_optimizer.c). */
-int tmb__keras_slots_load(
-        tmb_model *model, const tmb__h5_file *h5, const tmb__keras_place *places, const char *what);
+/* What the file has of the optimizer's state, if the model has an optimizer; `why` it is left out, told in
+ * the log, or NULL (keras_optimizer.c). */
+int tmb__keras_slots_load(tmb_model *model, const tmb__keras_file *file,
+        const tmb__keras_place *places, const char *why);
 /* A net with its weights from a .keras, a whole-model .h5, or a config alone (keras_open.c). */
 typedef enum tmb__keras_kind {
     TMB__KERAS_ZIP,

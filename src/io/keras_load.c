@@ -307,11 +307,12 @@ int tmb__keras_read(tmb__h5_file *out, const char *path)
 static int load_slots(const loading *l)
 {
     const tmb_load_opts *o = &l->opts;
+    const bool plain = o->kernel_order == TMB_KERNEL_HWIO && o->flip == TMB_FLIP_NO &&
+            o->dense_order == TMB_DENSE_HWC;
+    const char *why = o->by_name || o->prefix ? "not the whole net is loaded" : NULL;
 
-    if (o->by_name || o->prefix || o->kernel_order != TMB_KERNEL_HWIO || o->flip != TMB_FLIP_NO ||
-            o->dense_order != TMB_DENSE_HWC)
-        return 0;
-    return tmb__keras_slots_load(l->model, &l->file.h5, l->places, l->file.what);
+    if (!why && !plain) why = "its kernels are turned, or its axes swapped";
+    return tmb__keras_slots_load(l->model, &l->file, l->places, why);
 }
 
 static int load(loading *l, tmb_load_report *report)

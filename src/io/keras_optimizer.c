@@ -353,19 +353,23 @@ static int take_slots(tmb_model *model, const found *v, const int *order, const 
     return 0;
 }
 
-int tmb__keras_slots_load(
-        tmb_model *model, const tmb__h5_file *h5, const tmb__keras_place *places, const char *what)
+int tmb__keras_slots_load(tmb_model *model, const tmb__keras_file *file,
+        const tmb__keras_place *places, const char *why)
 {
     int *order = NULL, status = 0;
     found v;
 
     if (!model->optimizer) return 0;
-    TMB_TRY(list_vars(&v, h5));
+    TMB_TRY(list_vars(&v, &file->h5));
+    if (v.n && why) {
+        TMB_LOG(INFO, "%s: the optimizer's state is left out: %s", tmb__printable(file->what), why);
+        v.n = 0;
+    }
     if (v.n && !places) {
         order = tmb__calloc((size_t)model->n_layers, sizeof *order);
         status = order ? tmb__model_order(model, order) : TMB_ENOMEM;
     }
-    if (v.n && status == 0) status = take_slots(model, &v, order, what);
+    if (v.n && status == 0) status = take_slots(model, &v, order, file->what);
     tmb__free(order);
     tmb__free(v.items);
     return status;

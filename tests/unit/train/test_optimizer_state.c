@@ -120,6 +120,39 @@ TEST(optimizer_state_with_weights_alone)
     tmb_model_free(net);
 }
 
+static void keep_line(void *user, tmb_log_level level, const char *line)
+{
+    (void)level;
+    if (strstr(line, "left out")) snprintf(user, 200, "%s", line);
+}
+
+/* Where only weights can be told apart, or turned: the log says that the state stays behind. */
+TEST(optimizer_state_left_out_is_told)
+{
+    static const struct {
+        tmb_load_opts opts;
+        const char *why;
+    } cases[] = {
+            {{.by_name = true}, "the optimizer's state is left out: not the whole net is loaded"},
+            {{.prefix = true}, "the optimizer's state is left out: not the whole net is loaded"},
+            {{.flip = TMB_FLIP_YES}, "the optimizer's state is left out: its kernels are turned"},
+    };
+
+    for (size_t i = 0; i < TMB_COUNT(cases); i++) {
+        tmb_model *net = open_golden("adam", "keras");
+        char told[200] = "";
+
+        assert_ok(tmb_model_compile(net, &rows[2].opts));
+        tmb_log_set(keep_line, told, TMB_INFO);
+        assert_ok(tmb_model_load_weights_as(
+                net, test_golden("optimizer_state/adam.weights.h5"), &cases[i].opts, NULL));
+        tmb_log_set(NULL, NULL, TMB_INFO);
+        assert_non_null(strstr(told, cases[i].why));
+        assert_int_equal(net->optimizer->steps, 0);
+        tmb_model_free(net);
+    }
+}
+
 static void require_same_state(const tmb__optimizer *a, const tmb__optimizer *b)
 {
     assert_int_equal(a->steps, b->steps);
