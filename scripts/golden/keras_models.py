@@ -3,6 +3,7 @@ answer, for tests/unit/io/test_keras_open.c and test_keras_export.c.
 
     stack.keras, stack.h5    a Sequential with batch norm, dropout, a penalty and every kind of pooling
     branch.keras, branch.h5  a Functional: depthwise, separable and grouped convolutions, Add, Concatenate
+    newer.keras              layers that came later: random ones, noise, LayerNormalization, PReLU, merges, constraints
     nested.keras, nested.h5  models in models, the same names in two of them, the first half of one frozen
     first.keras              channels first: convolutions, batch norm, Concatenate, a Flatten that turns
     raw.h5                   channels first, with a Flatten that does not turn: dense rows (c, h, w)
@@ -13,6 +14,7 @@ answer, for tests/unit/io/test_keras_open.c and test_keras_export.c.
 Keys: <name>/x, <name>/y; x with channels last always. Written with Keras 3.15 on TensorFlow 2.21, h5py 3."""
 import json
 import os
+import zipfile
 
 import h5py
 import numpy as np
@@ -65,6 +67,39 @@ def branch():
     x = L.Reshape((2, 5))(x)
     x = L.Flatten()(x)
     return keras.Model(first, L.Dense(1, activation="sigmoid", name="answer")(x), name="branch")
+
+
+def newer():
+    """What only Keras 2 and 3 have, and what does nothing outside of training."""
+    x = start = keras.Input((8, 8, 3))
+    x = L.RandomFlip("horizontal")(x)
+    x = L.RandomRotation(0.1, fill_mode="nearest")(x)
+    x = L.RandomZoom((-0.1, 0.2), fill_mode="constant", fill_value=0.5)(x)
+    x = L.RandomTranslation(0.1, (-0.2, 0.1), interpolation="nearest")(x)
+    x = L.RandomContrast(0.2)(x)
+    x = L.RandomBrightness(0.1, value_range=(0, 1))(x)
+    x = L.Rescaling(2.0, offset=-1.0)(x)
+    x = a = L.Conv2D(4, 3, padding="same", kernel_constraint=keras.constraints.MaxNorm(2.0))(x)
+    x = L.PReLU(shared_axes=[1, 2])(x)
+    x = L.SpatialDropout2D(0.2)(x)
+    x = L.GaussianNoise(0.1)(x)
+    x = L.LayerNormalization(epsilon=1e-5)(x)
+    b = L.ReLU(max_value=3.0, negative_slope=0.1, threshold=0.2)(x)
+    c = L.ELU(alpha=0.5)(x)
+    m = L.Maximum()([b, c])
+    n = L.Minimum()([b, a])
+    x = L.Multiply()([m, n])
+    x = L.Average()([x, a, b])
+    x = L.Subtract()([x, c])
+    x = L.MaxPooling2D(2)(x)
+    x = L.UpSampling2D(2, interpolation="bilinear")(x)
+    x = L.Cropping2D(((1, 2), (0, 1)))(x)
+    x = L.Permute((2, 1, 3))(x)
+    x = L.GaussianDropout(0.3)(x)
+    x = L.GlobalMaxPooling2D()(x)
+    x = L.Dense(3, activation="softmax", bias_regularizer=keras.regularizers.L2(0.01),
+                kernel_constraint=keras.constraints.NonNeg())(x)
+    return keras.Model(start, x, name="newer")
 
 
 def nested():
@@ -252,6 +287,15 @@ def keras2_config(model):
         "output_layers": [[model.layers[-1].name, 0, 0]]}}
 
 
+def deflate(name):
+    """The archive as it was, its members compressed."""
+    with zipfile.ZipFile(path(name)) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    with zipfile.ZipFile(path(name), "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, content in members.items():
+            archive.writestr(zipfile.ZipInfo(member), content, zipfile.ZIP_DEFLATED)
+
+
 def main():
     os.makedirs(FOLDER, exist_ok=True)
     rng = np.random.default_rng(11)
@@ -273,6 +317,10 @@ def main():
     model = filled(keras1, rng)
     answers(model, rng, arrays, "keras1")
     write_keras1(model)
+    model = filled(newer, rng)
+    answers(model, rng, arrays, "newer")
+    model.save(path("newer.keras"))
+    deflate("newer.keras")
     save("keras_models.npz", arrays)
 
 

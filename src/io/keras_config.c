@@ -330,6 +330,7 @@ static int find_made(const walk *w, const scope *s, const json_t *ref, const cha
 
 typedef struct inputs {
     int from[TMB_LAYER_INPUTS], n;
+    bool random; /* for a layer of Random..., which Keras notes as called with training: its default */
 } inputs;
 
 static int add_from(const walk *w, const scope *s, inputs *in, const json_t *ref, const char *name)
@@ -344,14 +345,15 @@ static int add_from(const walk *w, const scope *s, inputs *in, const json_t *ref
 }
 
 /* What a call gave beside tensors: nothing that changes an answer may be passed over. */
-static int check_kwargs(const walk *w, const json_t *kwargs, const char *name)
+static int check_kwargs(const walk *w, const inputs *in, const json_t *kwargs, const char *name)
 {
     const char *key;
     json_t *value;
 
     json_object_foreach((json_t *)(uintptr_t)kwargs, key, value)
     {
-        if (json_is_null(value) || (is(key, "training") && json_is_false(value))) continue;
+        if (json_is_null(value)) continue;
+        if (is(key, "training") && (in->random || json_is_false(value))) continue;
         return tmb__fail(TMB_EMODEL, "%s: layer \"%s\": it is called with \"%s\", not supported",
                 tmb__printable(w->what), tmb__printable(name), tmb__printable(key));
     }
@@ -388,14 +390,14 @@ static int read_inputs(
         return TMB_EMODEL;
     }
     if (json_is_object(node)) {
-        TMB_TRY(check_kwargs(w, json_object_get(node, "kwargs"), name));
+        TMB_TRY(check_kwargs(w, in, json_object_get(node, "kwargs"), name));
         TMB_TRY(read_args(w, s, in, json_object_get(node, "args"), name));
     } else if (json_is_string(json_array_get(node, 0))) {
-        TMB_TRY(check_kwargs(w, json_array_get(node, 3), name));
+        TMB_TRY(check_kwargs(w, in, json_array_get(node, 3), name));
         TMB_TRY(add_from(w, s, in, node, name));
     } else {
         for (size_t i = 0; i < json_array_size(node); i++) {
-            TMB_TRY(check_kwargs(w, json_array_get(json_array_get(node, i), 3), name));
+            TMB_TRY(check_kwargs(w, in, json_array_get(json_array_get(node, i), 3), name));
             TMB_TRY(add_from(w, s, in, json_array_get(node, i), name));
         }
     }
@@ -428,6 +430,9 @@ static int walk_functional(
 
         if (!name) return refuse(w, NULL, "it has no name");
         if (!is(text_of(layer, "class_name"), "InputLayer")) {
+            const char *class_name = text_of(layer, "class_name");
+
+            in.random = class_name && strncmp(class_name, "Random", 6) == 0;
             TMB_TRY(read_inputs(w, s, &in, json_object_get(layer, "inbound_nodes"), name));
             TMB_TRY(add_any(w, s, layer, in.from, in.n, &made));
         } else if (input < 0) {

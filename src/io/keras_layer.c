@@ -233,7 +233,9 @@ static int take_initializer(tmb__keras_one *one, const char *key, const json_t *
         if (is(class_name, names[i][0]) || is(class_name, names[i][1])) name = names[i][1];
     }
     if (is(class_name, "VarianceScaling")) name = scaling_name(json_object_get(value, "config"));
-    if (!name || (gamma && !is(name, "zeros") && !is(name, "ones"))) {
+    if (is(one->class_name, "LayerNormalization") && is(name, "ones")) return 0; /* has no other */
+    if (!name || is(one->class_name, "LayerNormalization") ||
+            (gamma && !is(name, "zeros") && !is(name, "ones"))) {
         TMB_LOG(INFO,
                 "%s: layer \"%s\": the initialiser of \"%s\" is not known, the default is kept",
                 tmb__printable(one->what), tmb__printable(one->name), key);
@@ -257,6 +259,95 @@ static int take_regularizer(tmb__keras_one *one, const char *key, const json_t *
     }
     if (json_is_number(l1)) TMB_TRY(set(one, "l1", l1));
     return json_is_number(l2) ? set(one, "l2", l2) : 0;
+}
+
+static int take_training(tmb__keras_one *one, const char *key, const json_t *value)
+{
+    if (json_is_null(value) || json_is_false(value)) return 0;
+    TMB_LOG(WARN, "%s: layer \"%s\": \"%s\" is left out; further training differs",
+            tmb__printable(one->what), tmb__printable(one->name), key);
+    return 0;
+}
+
+/* A bit for each axis that a norm is taken over; 0: not all are the kernel's. */
+static int norm_axes(const json_t *axis, int rank)
+{
+    const size_t n = json_is_array(axis) ? json_array_size(axis) : 1;
+    int bits = 0;
+
+    if (!axis) return 1;
+    if (json_is_null(axis)) return (1 << rank) - 1;
+    for (size_t i = 0; i < n; i++) {
+        int at = 0;
+
+        if (!tmb__json_int(json_is_array(axis) ? json_array_get(axis, i) : axis, &at)) return 0;
+        if (at < 0) at += rank;
+        if (at < 0 || at >= rank) return 0;
+        bits |= 1 << at;
+    }
+    return bits;
+}
+
+static const char *limit_of(const char *name)
+{
+    static const char *const limits[][3] = {{"MaxNorm", "max_norm", "maxnorm"},
+            {"NonNeg", "non_neg", "nonneg"}, {"UnitNorm", "unit_norm", "unitnorm"},
+            {"MinMaxNorm", "min_max_norm", "minmaxnorm"}};
+
+    for (size_t i = 0; i < TMB_COUNT(limits); i++) {
+        if (is_one_of(name, limits[i], TMB_COUNT(limits[i]))) return limits[i][0];
+    }
+    return NULL;
+}
+
+/* {"class_name": "MaxNorm", "config": {"max_value": 2, "axis": 0}}, a name, or Keras 1's {"name": "MaxNorm",
+ * "m": 2, "axis": 0}, whose axes are others with the channels first. */
+static int take_constraint(tmb__keras_one *one, const char *key, const json_t *value)
+{
+    const bool conv = is(one->class_name, "Conv2D"), dense = is(one->class_name, "Dense");
+    const json_t *inner = json_object_get(value, "config"), *config = inner ? inner : value;
+    const int axes = norm_axes(json_object_get(config, "axis"), conv ? 4 : 2);
+    const char *name = json_string_value(value), *limit;
+    float min = 0, max, rate = 1;
+
+    if (!name) name = json_string_value(json_object_get(value, inner ? "class_name" : "name"));
+    limit = limit_of(name);
+    max = is(limit, "MaxNorm") ? 2 : 1;
+    tmb__json_float(json_object_get(config, "m"), &max);
+    tmb__json_float(json_object_get(config, "max_value"), &max);
+    tmb__json_float(json_object_get(config, "min_value"), &min);
+    tmb__json_float(json_object_get(config, "rate"), &rate);
+    if (!limit || !(conv || dense) || !axes || !(max > 0) || !(rate > 0) ||
+            (!inner && conv && one->channels_first))
+        return take_training(one, key, value);
+    return set_new(one->options, key,
+            json_pack("{s:s,s:f,s:f,s:f,s:i}", "class_name", limit, "min", (double)min, "max",
+                    (double)max, "rate", (double)rate, "axes", axes));
+}
+
+/* How far a random change goes: a number is the same both ways, or the two ends, in any order.
+ * PITFALL: two zeros for the columns of a zoom mean the rows' factor here, none there. */
+static int take_factor(tmb__keras_one *one, const char *key, const json_t *value)
+{
+    const bool contrast = is(one->class_name, "RandomContrast");
+    const bool columns = is(one->class_name, "RandomZoom") && is(key, "width_factor");
+    float ends[2];
+
+    if (json_is_null(value)) return 0;
+    if (tmb__json_float(value, &ends[1])) {
+        ends[1] = fabsf(ends[1]);
+        ends[0] = contrast ? ends[1] : 0 - ends[1];
+    } else if (!tmb__json_floats(value, ends, 2)) {
+        return set(one, key, value);
+    }
+    if (ends[0] > ends[1] && !contrast) { /* whose ends are 1 - low and 1 + high */
+        const float low = ends[1];
+
+        ends[1] = ends[0];
+        ends[0] = low;
+    }
+    if (columns && ends[0] == 0 && ends[1] == 0) ends[1] = 1e-30f;
+    return set_new(one->options, key, json_pack("[ff]", (double)ends[0], (double)ends[1]));
 }
 
 /* The order of the axes must be that of the whole net. */
@@ -310,6 +401,7 @@ static int take_neutral(tmb__keras_one *one, const char *key, const json_t *valu
     const bool nothing = json_is_null(value) || json_is_false(value) ||
             (json_is_number(value) && json_number_value(value) == is(key, "groups"));
 
+    if (is(key, "mode") && is(one->class_name, "RandomFlip")) return set(one, key, value);
     if (is(key, "mode") && json_is_string(value)) return 0; /* Merge's: its class by now */
     if (is(key, "groups") && is(one->class_name, "Conv2D")) return set(one, key, value);
     if (is(key, "keepdims") && global && json_is_true(value)) return set(one, key, value);
@@ -332,7 +424,6 @@ static const char *const renamed[][2] = {
         {"b_constraint", "bias_constraint"},
         {"depthwise_regularizer", "kernel_regularizer"},
         {"alpha_regularizer", "kernel_regularizer"},
-        {"alpha_constraint", "kernel_constraint"},
         {"sigma", "stddev"},
         {"p", "rate"},
         {"dim_ordering", "data_format"},
@@ -350,7 +441,7 @@ static const char *const silent[] = {"name", "trainable", "batch_input_shape", "
 
 /* What matters in training alone. */
 static const char *const training[] = {"bias_regularizer", "activity_regularizer",
-        "beta_regularizer", "gamma_regularizer", "pointwise_regularizer", "kernel_constraint",
+        "beta_regularizer", "gamma_regularizer", "pointwise_regularizer", "alpha_constraint",
         "bias_constraint", "beta_constraint", "gamma_constraint", "depthwise_constraint",
         "pointwise_constraint", "noise_shape", "renorm"};
 
@@ -373,6 +464,10 @@ static const struct {
         {"gamma_initializer", take_initializer},
         {"alpha_initializer", take_initializer},
         {"kernel_regularizer", take_regularizer},
+        {"kernel_constraint", take_constraint},
+        {"factor", take_factor},
+        {"height_factor", take_factor},
+        {"width_factor", take_factor},
         {"data_format", take_order},
         {"axis", take_axis},
         {"dtype", take_dtype},
@@ -382,14 +477,6 @@ static const struct {
         {"lora_rank", take_neutral},
         {"rms_scaling", take_neutral},
 };
-
-static int take_training(tmb__keras_one *one, const char *key, const json_t *value)
-{
-    if (json_is_null(value) || json_is_false(value)) return 0;
-    TMB_LOG(WARN, "%s: layer \"%s\": \"%s\" is left out; further training differs",
-            tmb__printable(one->what), tmb__printable(one->name), key);
-    return 0;
-}
 
 static int take_option(tmb__keras_one *one, const char *key, const json_t *value)
 {

@@ -72,6 +72,49 @@ TEST(keras_export_comes_back)
     require_round_trips("branch");
     require_round_trips("nested");
     require_round_trips("first");
+    require_round_trips("newer");
+}
+
+/* What counts in training alone comes back as it was; Keras' own spelling is read by check_export.py. */
+TEST(keras_export_keeps_what_trains)
+{
+    static const tmb_constraint constraints[] = {{.limit = TMB_MAX_NORM, .max = 3, .axes = 7},
+            {.limit = TMB_MIN_MAX_NORM, .min = 0.5f, .max = 4, .rate = 0.9f, .axes = 8},
+            {.limit = TMB_UNIT_NORM, .axes = 5}, {.limit = TMB_NON_NEG}};
+    tmb_model *net, *back;
+
+    assert_ok(tmb_model_new(&net, 8, 8, 2));
+    tmb_random(net, TMB_RANDOM_FLIP, .vertical = true);
+    tmb_random(net, TMB_RANDOM_ZOOM, .factor = {-0.1f, 0.3f}, .edge = TMB_EDGE_CONSTANT, .fill = 2,
+            .nearest = true);
+    tmb_random(net, TMB_RANDOM_ZOOM, .factor = {0, 0.25f}, .width_factor = {-0.5f, 0});
+    tmb_random(net, TMB_RANDOM_CONTRAST, .factor = {0.5f, 0.25f}, .value_range = {0, 1});
+    tmb_random(net, TMB_RANDOM_CROP, .size = {6, 7});
+    for (int i = 0; i < 4; i++)
+        tmb_conv2d(net, .filters = 2, .kernel = {2, 2}, .constraint = constraints[i]);
+    tmb_flatten(net);
+    tmb_dense(net, .units = 2, .constraint = {.limit = TMB_MAX_NORM});
+    assert_ok(tmb_model_init(net, 3));
+    export_as(net, test_temp("a.keras"), NULL);
+    back = open_model(test_temp("a.keras"));
+    assert_int_equal(tmb_model_layers(back), tmb_model_layers(net));
+    for (int k = 0; k < net->n_layers; k++) {
+        const tmb__layer *a = &net->layers[k], *b = &back->layers[k];
+
+        assert_int_equal(b->kind, a->kind);
+        assert_int_equal(b->config.flip, a->config.flip);
+        assert_int_equal(b->config.edge, a->config.edge);
+        assert_int_equal(b->config.nearest, a->config.nearest);
+        assert_memory_equal(b->config.range, a->config.range, sizeof a->config.range);
+        assert_memory_equal(b->config.values, a->config.values, sizeof a->config.values);
+        assert_int_equal(b->config.constraint.limit, a->config.constraint.limit);
+        assert_int_equal(b->config.constraint.axes, a->config.constraint.axes);
+        assert_float_equal(b->config.constraint.min, a->config.constraint.min, 0);
+        assert_float_equal(b->config.constraint.max, a->config.constraint.max, 0);
+        assert_float_equal(b->config.constraint.rate, a->config.constraint.rate, 0);
+    }
+    tmb_model_free(back);
+    tmb_model_free(net);
 }
 
 /* Slopes of their own, sums with an activation: layers are put in, answers stay. */

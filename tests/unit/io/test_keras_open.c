@@ -50,6 +50,26 @@ TEST(keras_open_answers_as_keras_does)
     require_file("branch.h5", "branch");
 }
 
+/* Random layers, noise, norms, slopes, merges, constraints: those of training alone do nothing here. */
+TEST(keras_open_newer_layers)
+{
+    tmb_model *net = open_golden("newer.keras");
+    const tmb__layer *conv = &net->layers[tmb_model_find(net, "conv2d") - 1];
+    const tmb__layer *dense = &net->layers[tmb_model_find(net, "dense") - 1];
+    const tmb__layer *flip = &net->layers[tmb_model_find(net, "random_flip") - 1];
+    const tmb__layer *moved = &net->layers[tmb_model_find(net, "random_translation") - 1];
+
+    require_answers(net, "newer");
+    assert_int_equal(conv->config.constraint.limit, TMB_MAX_NORM);
+    assert_float_equal(conv->config.constraint.max, 2, 0);
+    assert_int_equal(conv->config.constraint.axes, 1);
+    assert_int_equal(dense->config.constraint.limit, TMB_NON_NEG);
+    assert_int_equal(flip->config.flip, 1);
+    assert_float_equal(moved->config.range[0], -0.1f, 0);
+    assert_float_equal(moved->config.range[3], 0.1f, 0);
+    tmb_model_free(net);
+}
+
 TEST(keras_open_models_in_models)
 {
     tmb_model *net = open_golden("nested.keras");
@@ -181,6 +201,12 @@ TEST(keras_open_refuses_other_axes)
             "its channels are last, those of other layers are not");
 }
 
+static void keep_line(void *user, tmb_log_level level, const char *line)
+{
+    (void)level;
+    snprintf(user, 600, "%s", line);
+}
+
 /* Layers that are activations, in the words of any age; a slope of 0 is a ReLU's. */
 TEST(keras_open_activation_layers)
 {
@@ -200,6 +226,92 @@ TEST(keras_open_activation_layers)
     assert_int_equal(net->layers[5].weight[0].shape.dim[0], 1);
     assert_int_equal(net->layers[6].kind, TMB__LAYER_SOFTMAX);
     tmb_model_free(net);
+}
+
+/* A number is both ways the same, a pair is put in order; columns that stay are not columns as the rows. */
+TEST(keras_open_random_factors)
+{
+    static const struct {
+        const char *kind, *options;
+        float range[4];
+    } cases[] = {
+            {"RandomRotation", "\"factor\":0.25", {-0.25f, 0.25f}},
+            {"RandomRotation", "\"factor\":[0.5,-0.25]", {-0.25f, 0.5f}},
+            {"RandomZoom", "\"height_factor\":0.5,\"width_factor\":null", {-0.5f, 0.5f}},
+            {"RandomZoom", "\"height_factor\":[0.5,0.25],\"width_factor\":0",
+                    {0.25f, 0.5f, 0, 1e-30f}},
+            {"RandomTranslation", "\"height_factor\":1,\"width_factor\":[0,-0.5]",
+                    {-1, 1, -0.5f, 0}},
+            {"RandomContrast", "\"factor\":0.25", {0.25f, 0.25f}},
+            {"RandomContrast", "\"factor\":[0.5,0.25],\"value_range\":[0,1]", {0.5f, 0.25f}},
+            {"RandomBrightness", "\"factor\":-0.5,\"seed\":null", {-0.5f, 0.5f}},
+    };
+
+    for (size_t i = 0; i < TMB_COUNT(cases); i++) {
+        tmb_model *net;
+        char text[600];
+
+        snprintf(text, sizeof text, STACK(LAYER("%s", ",%s")), cases[i].kind, cases[i].options);
+        assert_ok(open_text(&net, text));
+        assert_memory_equal(net->layers[1].config.range, cases[i].range, sizeof cases[i].range);
+        tmb_model_free(net);
+    }
+    require_refused(STACK(LAYER("RandomRotation", ",\"factor\":\"much\"")), "\"factor\"");
+    require_refused(STACK(LAYER("RandomRotation", ",\"fill_mode\":\"mirror\"")), "\"fill_mode\"");
+}
+
+/* Constraints in the words of any age; what cannot be kept is told. */
+TEST(keras_open_constraints)
+{
+    static const struct {
+        const char *options;
+        tmb_constraint wanted;
+        const char *told;
+    } cases[] = {
+            {"\"kernel_constraint\":{\"class_name\":\"MaxNorm\",\"config\":{"
+             "\"max_value\":3,\"axis\":[0,1,-2]}}",
+                    {.limit = TMB_MAX_NORM, .max = 3, .axes = 7}, NULL},
+            {"\"kernel_constraint\":{\"class_name\":\"MinMaxNorm\",\"config\":{"
+             "\"min_value\":0.5,\"max_value\":1.5,\"rate\":0.25,\"axis\":null}}",
+                    {.limit = TMB_MIN_MAX_NORM,
+                            .min = 0.5f,
+                            .max = 1.5f,
+                            .rate = 0.25f,
+                            .axes = 15},
+                    NULL},
+            {"\"W_constraint\":{\"name\":\"MaxNorm\",\"m\":4,\"axis\":0}",
+                    {.limit = TMB_MAX_NORM, .max = 4, .axes = 1}, NULL},
+            {"\"kernel_constraint\":\"unit_norm\"", {.limit = TMB_UNIT_NORM, .axes = 1}, NULL},
+            {"\"kernel_constraint\":{\"class_name\":\"MaxNorm\",\"config\":{"
+             "\"max_value\":3,\"axis\":9}}",
+                    {0}, "layer \"a\": \"kernel_constraint\" is left out"},
+            {"\"kernel_constraint\":{\"class_name\":\"Mine\",\"config\":{}}", {0},
+                    "layer \"a\": \"kernel_constraint\" is left out"},
+            {"\"bias_constraint\":{\"class_name\":\"NonNeg\",\"config\":{}}", {0},
+                    "layer \"a\": \"bias_constraint\" is left out"},
+            {"\"activity_regularizer\":{\"class_name\":\"L2\",\"config\":{}}", {0},
+                    "layer \"a\": \"activity_regularizer\" is left out"},
+    };
+
+    for (size_t i = 0; i < TMB_COUNT(cases); i++) {
+        const tmb_constraint *wanted = &cases[i].wanted, *found;
+        char text[600], told[600] = "";
+        tmb_model *net;
+
+        snprintf(text, sizeof text, STACK(LAYER("Conv2D", ",\"filters\":2,\"kernel_size\":2,%s")),
+                cases[i].options);
+        tmb_log_set(keep_line, told, TMB_WARN);
+        assert_ok(open_text(&net, text));
+        tmb_log_set(NULL, NULL, TMB_WARN);
+        found = &net->layers[1].config.constraint;
+        assert_int_equal(found->limit, wanted->limit);
+        if (wanted->axes) assert_int_equal(found->axes, wanted->axes);
+        if (wanted->rate != 0) assert_float_equal(found->rate, wanted->rate, 0);
+        if (wanted->max != 0) assert_float_equal(found->max, wanted->max, 0);
+        assert_float_equal(found->min, wanted->min, 0);
+        assert_true(cases[i].told ? strstr(told, cases[i].told) != NULL : told[0] == '\0');
+        tmb_model_free(net);
+    }
 }
 
 /* Keras 1's Merge, options left at their defaults, values of many forms. */
