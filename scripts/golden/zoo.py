@@ -25,7 +25,7 @@ from keras import applications  # noqa: E402
 NETS = {"vgg16": "VGG16", "vgg19": "VGG19", "mobilenet": "MobileNet", "mobilenet_v2": "MobileNetV2",
         "resnet50": "ResNet50", "inception_v3": "InceptionV3", "efficientnet_b0": "EfficientNetB0"}
 MODES = {"vgg16": "caffe", "vgg19": "caffe", "resnet50": "caffe", "efficientnet_b0": None}
-SIDES = {"vgg16": (150, 224), "mobilenet_v2": (150, 224), "efficientnet_b0": (150, 224)}
+SIDES = (150, 224)
 
 
 def uniform(k, n):
@@ -88,7 +88,7 @@ def build(net, side, **more):
 def main():
     arrays = {}
     for net in NETS:
-        for side in SIDES.get(net, (150,)):
+        for side in SIDES:
             model = build(net, side, include_top=False)
             fill(model)
             y = model.predict(photo(side, net), verbose=0)[0]
