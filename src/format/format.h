@@ -118,6 +118,8 @@ typedef struct tmb__h5_file {
 /* TMB_EMODEL says what is wrong with the file, or that reading it crashed or took too long;
  * TMB_EUNSUPPORTED: thimble-h5 is not there. */
 int tmb__h5_read(tmb__h5_file *out, const char *path);
+/* Messages call the file `what`. */
+int tmb__h5_read_as(tmb__h5_file *out, const char *path, const char *what);
 int tmb__h5_parse(tmb__h5_file *out, const uint8_t *bytes, size_t size, const char *what);
 /* NULL: not there. */
 const tmb__h5_attribute *tmb__h5_find(

@@ -227,12 +227,12 @@ static int check_kind(const reader *r)
     return tmb__check_kind(&start, "HDF5", "an HDF5", r->what);
 }
 
-static int open_path(reader *r)
+static int open_path(reader *r, const char *path)
 {
     struct stat st;
 
     do {
-        r->file = refused() ? -1 : open(r->what, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        r->file = refused() ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     } while (r->file < 0 && errno == EINTR);
     if (r->file < 0) return fail_io(r, "open it");
     if (fstat(r->file, &st) != 0) return fail_io(r, "read it");
@@ -248,15 +248,20 @@ static int open_path(reader *r)
     return check_kind(r);
 }
 
-int tmb__h5_read(tmb__h5_file *out, const char *path)
+int tmb__h5_read_as(tmb__h5_file *out, const char *path, const char *what)
 {
-    reader r = {.what = path, .file = -1, .answer = -1};
-    int status = open_path(&r);
+    reader r = {.what = what, .file = -1, .answer = -1};
+    int status = open_path(&r, path);
 
     *out = (tmb__h5_file){0};
     if (status == 0) return read_file(out, &r);
     if (r.file >= 0) close(r.file);
     return status;
+}
+
+int tmb__h5_read(tmb__h5_file *out, const char *path)
+{
+    return tmb__h5_read_as(out, path, path);
 }
 
 /* All of the bytes into a file that has no name. */

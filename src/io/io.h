@@ -53,6 +53,10 @@ int tmb__keras_describe(const tmb__h5_file *h5, const char *what);
 int tmb__keras_shards(tmb__h5_file *out, const char *path);
 int tmb__keras_load(
         tmb_model *model, const char *path, const tmb_load_opts *opts, tmb_load_report *report);
+/* From a file that was read, with the places of the net's layers (keras_h5.h) or NULL. */
+struct tmb__keras_place;
+int tmb__keras_load_from(tmb_model *model, const tmb__h5_file *h5, const char *what,
+        const struct tmb__keras_place *places, const tmb_load_opts *opts, tmb_load_report *report);
 
 /* TMB_EDIVERGED if a weight is not finite: what no reader would take is not written. */
 int tmb__weights_finite(const tmb_model *model);

@@ -62,9 +62,6 @@ int tmb__keras_match(const tmb__keras_file *file, const tmb_model *model,
 int tmb__keras_mismatch(
         const tmb__keras_file *file, const tmb_model *model, int layer, int weight, int source);
 
-/* As tmb__keras_load, from a file that was read, with the places of the net's layers or NULL. */
-int tmb__keras_load_from(tmb_model *model, const tmb__h5_file *h5, const char *what,
-        const tmb__keras_place *places, const tmb_load_opts *opts, tmb_load_report *report);
 /* What the file has of the optimizer's state, if the model has an optimizer; `why` it is left out, told in
  * the log, or NULL (keras_optimizer.c). */
 int tmb__keras_slots_load(tmb_model *model, const tmb__keras_file *file,

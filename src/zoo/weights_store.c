@@ -29,6 +29,7 @@ static const tmb_zoo_file files[] = {
 typedef struct arrival {
     const tmb_zoo_file *file;
     const tmb_zoo_store *store;
+    const char *from;              /* the user's file or a URL: what messages call the part */
     char *path, *part, *tag, *sum; /* owned */
     int fd;                        /* of the part, locked */
 } arrival;
@@ -135,7 +136,7 @@ static bool take_names(const char *names[CLASSES], const json_t *json)
 }
 
 /* `model` NULL: it is only looked at. */
-int tmb__zoo_name_classes(tmb_model *model, const char *path)
+int tmb__zoo_name_classes(tmb_model *model, const char *path, const char *what)
 {
     const char *names[CLASSES];
     tmb__bytes bytes;
@@ -143,26 +144,33 @@ int tmb__zoo_name_classes(tmb_model *model, const char *path)
     int status = 0;
 
     TMB_TRY(tmb__file_read(&bytes, path, 1 << 20, TMB_EMODEL));
-    if (tmb__json_parse(&json, (const char *)bytes.data, bytes.size, path) < 0) json = NULL;
+    if (tmb__json_parse(&json, (const char *)bytes.data, bytes.size, what) < 0) json = NULL;
     tmb__free(bytes.data);
     if (!take_names(names, json))
         status = tmb__fail(
-                TMB_EMODEL, "%s: it does not name %d classes", tmb__printable(path), CLASSES);
+                TMB_EMODEL, "%s: it does not name %d classes", tmb__printable(what), CLASSES);
     if (status == 0 && model) status = tmb_model_set_classes(model, names, CLASSES);
     json_decref(json);
     return status;
 }
 
 /* Its layers fill the network. */
-static int check_layers(const tmb_zoo_file *file, const char *path)
+static int check_layers(const arrival *a)
 {
-    const tmb_zoo_opts opts = {.top = file->top, .weights = path};
+    const tmb_zoo_opts opts = {.top = a->file->top, .undrawn = true};
+    const tmb_load_opts order = {.prefix = !a->file->top};
+    tmb_load_report report = {0};
+    tmb__h5_file h5;
     tmb_model *net;
+    int status;
 
-    if (!file->net) return tmb__zoo_name_classes(NULL, path);
-    TMB_TRY(tmb_zoo_model(&net, file->net, &opts));
+    if (!a->file->net) return tmb__zoo_name_classes(NULL, a->part, a->from);
+    TMB_TRY(tmb__h5_read_as(&h5, a->part, a->from));
+    status = tmb_zoo_model(&net, a->file->net, &opts);
+    if (status == 0) status = tmb__keras_load_from(net, &h5, a->from, NULL, &order, &report);
     tmb_model_free(net);
-    return 0;
+    tmb__h5_file_free(&h5);
+    return status;
 }
 
 static const char *kind_of(const char *path)
@@ -180,10 +188,11 @@ static int refuse(const arrival *a, const tmb__digests *found)
     const char *kind = kind_of(a->part);
 
     if (found->size != a->file->size && a->file->size)
-        tmb__fail(TMB_ENETWORK, "%s: %lld bytes, expected %lld", a->file->file,
+        tmb__fail(TMB_ENETWORK, "%s: %lld bytes, expected %lld", tmb__printable(a->from),
                 (long long)found->size, (long long)a->file->size);
     else
-        tmb__fail(TMB_ENETWORK, "%s: MD5 %s, expected %s", a->file->file, found->md5, a->file->md5);
+        tmb__fail(TMB_ENETWORK, "%s: MD5 %s, expected %s", tmb__printable(a->from), found->md5,
+                a->file->md5);
     if (kind) tmb__detail("it is %s", kind);
     tmb__hint("with --force a file is taken if its layers fit");
     return TMB_ENETWORK;
@@ -195,7 +204,7 @@ static int verify(const arrival *a, const tmb__digests *found)
 
     if (a->file->md5 && strcmp(found->md5, a->file->md5) == 0) return 0;
     if ((!sized || a->file->md5) && !a->store->force) return refuse(a, found);
-    return check_layers(a->file, a->part);
+    return check_layers(a);
 }
 
 /* What arrived takes its name. A refused file goes, so that the next try starts anew. */
@@ -325,8 +334,8 @@ static int download(const arrival *a, const char *url)
 
 static int fetch_file(const tmb_zoo_file *file, const tmb_zoo_store *store)
 {
-    arrival a = {.file = file, .store = store, .fd = -1};
     char *url = joined(store->url ? store->url : file->url, "/", file->file);
+    arrival a = {.file = file, .store = store, .from = url, .fd = -1};
     int status = url ? arrive(&a) : TMB_ENOMEM;
 
     /* Another process may have brought it meanwhile. */
@@ -391,7 +400,7 @@ static int copy(const arrival *a, int from)
 
 int tmb__zoo_add_file(const char *path, const tmb_zoo_file *file, const tmb_zoo_store *store)
 {
-    arrival a = {.file = file, .store = store, .fd = -1};
+    arrival a = {.file = file, .store = store, .from = path, .fd = -1};
     const int from =
             tmb__file_exists(path) == 1 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     int status = 0;

@@ -154,7 +154,7 @@ static int make(tmb_model *model, const tmb__zoo_net *net, const tmb_zoo_opts *o
         tmb_model_add_global_maxpool2d(model, &(tmb_plain_opts){.name = net->max_pool});
     model->undrawn = false;
     TMB_TRY(tmb_model_check(model));
-    if (o->class_index) TMB_TRY(tmb__zoo_name_classes(model, o->class_index));
+    if (o->class_index) TMB_TRY(tmb__zoo_name_classes(model, o->class_index, o->class_index));
     return set_preprocess(model, net, o);
 }
 

@@ -22,8 +22,8 @@ extern const tmb__zoo_net tmb__zoo_vgg16, tmb__zoo_vgg19, tmb__zoo_mobilenet, tm
 /* The network of that name; NULL with TMB_EINVAL's message. */
 const tmb__zoo_net *tmb__zoo_find(const char *name);
 
-/* Name the classes of a net after imagenet_class_index.json. */
-int tmb__zoo_name_classes(tmb_model *model, const char *path);
+/* Name the classes of a net after imagenet_class_index.json; messages call the file `what`. */
+int tmb__zoo_name_classes(tmb_model *model, const char *path, const char *what);
 /* tmb_zoo_fetch and tmb_zoo_add of any file, in the table or not. */
 int tmb__zoo_fetch_file(const tmb_zoo_file *file, const tmb_zoo_store *store);
 int tmb__zoo_add_file(const char *path, const tmb_zoo_file *file, const tmb_zoo_store *store);

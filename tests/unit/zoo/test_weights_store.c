@@ -345,11 +345,13 @@ TEST(weights_store_add)
     p.file.md5 = "00112233445566778899aabbccddeeff";
     unlink(in_folder(&p, "toy.h5"));
     assert_status(tmb__zoo_add_file(test_temp("toy.h5"), &p.file, &store), TMB_ENETWORK);
+    assert_message("/toy.h5: MD5");
     assert_message("expected 00112233");
     assert_non_null(strstr(tmb_errhint(), "--force"));
     require_none(&p, false);
     store.force = true; /* it still has to be what it says */
     assert_true(tmb__zoo_add_file(test_temp("toy.h5"), &p.file, &store) < 0);
+    assert_message("/toy.h5: ");
     require_none(&p, false);
     assert_status(tmb__zoo_add_file(test_temp("none"), &p.file, &store), TMB_EMODEL);
     assert_status(tmb__zoo_add_file("/dev/null", &p.file, &store), TMB_EMODEL);
@@ -374,6 +376,9 @@ TEST(weights_store_add_by_its_layers)
     assert_status(tmb_zoo_add(test_temp("some.json"), NULL, &store), TMB_EINVAL);
     assert_message("some.json");
     assert_status(tmb_zoo_add(test_temp("some.json"), "imagenet-classes", &store), TMB_EMODEL);
+    assert_message("/some.json: it does not name");
+    assert_status(tmb_zoo_add(test_temp("some.json"), "mobilenet_v2", &store), TMB_EMODEL);
+    assert_message("/some.json: not HDF5");
 }
 
 TEST(weights_store_path_takes_the_file_with_its_classifier)
