@@ -4,7 +4,7 @@
  * Then the last block learns with the head: as the post of 2016 did (its script 3), or by the recipe
  * `best`, where lower layers learn more slowly, weights are drawn to where they began and batch
  * normalisation keeps its statistics. What the frozen part makes of a few augmented views of each photo
- * is computed once and kept.
+ * is computed once and kept. In the end the net learns anew which photos are unlike those of the training.
  *
  * Chosen by auto, training ends with the head if that leaves little to win, or if there are too few photos
  * or too little time for more. */
@@ -238,6 +238,40 @@ static bool ends_with_head(train_job *job, double seconds)
     return true;
 }
 
+static void on_progress(void *user, int64_t done, int64_t total)
+{
+    ui_count(user, "Features", done, total);
+}
+
+/* A net that has no place for it, or a build, is as good without. */
+static int learn_unknown(train_job *job)
+{
+    const tmb_unknown_opts opts = {.on_progress = on_progress, .user = &job->u, .stop = &ui_stop};
+    const int status = tmb_model_learn_unknown(job->model, job->train, job->validation, &opts);
+
+    ui_bar_clear(&job->u);
+    if (status == TMB_ESTOPPED)
+        tmb__hint("saved; go on with: thimble train --resume -o %s", tmb__printable(job->run.path));
+    if (status == TMB_EMODEL || status == TMB_EUNSUPPORTED) {
+        ui_warn(&job->u, "photos unlike those of the training are not told: %s", tmb_errmsg());
+        return 0;
+    }
+    TMB_TRY(status);
+    ui_say(&job->u, "photos unlike those of the training are told, by a limit on %lld to validate",
+            (long long)tmb_images_count(job->validation));
+    return 0;
+}
+
+/* Seconds that are left of the whole training, the head before it and learn_unknown after it included. */
+static double seconds_left(const train_job *job)
+{
+    const int views = 1 + job->backbone.flip;
+    const int64_t photos = tmb_images_count(job->train) + tmb_images_count(job->validation);
+    const double after = job->view_seconds * views * (double)photos;
+
+    return TMB_MAX(job->recipe.fit.time_limit - (tmb__now() - job->start) - after, 0.001);
+}
+
 static int learn(train_job *job)
 {
     const bool goes_on = opt_given(job->opts, OPT_RESUME) || opt_given(job->opts, OPT_INIT_FROM);
@@ -256,9 +290,9 @@ static int learn(train_job *job)
         }
         TMB_TRY(prepare(job));
     }
-    if (fit.time_limit > 0) /* of the whole training, head included */
-        fit.time_limit = TMB_MAX(fit.time_limit - (tmb__now() - job->start), 0.001);
-    return train_fit(job, &fit);
+    if (fit.time_limit > 0) fit.time_limit = seconds_left(job);
+    TMB_TRY(train_fit(job, &fit));
+    return learn_unknown(job);
 }
 
 const train_method train_finetune = {"finetune", recipe, open_net, make, learn};

@@ -7,6 +7,7 @@
  *     tmb_model_freeze(net, "block_15_add", true);                // and can be trained on
  *     tmb_compile(net, .optimizer = TMB_SGD, .lr = 1e-4f, .momentum = 0.9f, .keep_weights = true);
  *     tmb_fit(net, train, .epochs = 50, .validation = held_out, .kept_views = 8);
+ *     tmb_model_learn_unknown(net, train, held_out, NULL);        // what it can tell of other photos
  */
 #ifndef THIMBLE_TRANSFER_H
 #define THIMBLE_TRANSFER_H
@@ -58,8 +59,8 @@ TMB_API int tmb_model_features(
 /* Put a fitted head on the model that its features came from: flatten where they have a shape, then a
  * dense layer "head" with sigmoid or softmax; class names (NULL: those that the model has); both views
  * when predicting, for a head that was fitted on mirror images too; and how unknown photos are told
- * (tmb_predictor_distance), as long as the layers below the head are not trained. TMB_EINVAL: another
- * number of features. */
+ * (tmb_predictor_distance), until layers below the head are trained. TMB_EINVAL: another number of
+ * features. */
 TMB_API int tmb_model_add_head(
         tmb_model *model, const tmb_head *head, const char *const *class_names, bool flip_views);
 
@@ -67,6 +68,22 @@ TMB_API int tmb_model_add_head(
  * normalisation above it; the others are trainable. TMB_EINVAL, with the nearest layer's name as hint, if
  * there is none so called. Takes effect at the next tmb_compile. */
 TMB_API int tmb_model_freeze(tmb_model *model, const char *until, bool frozen_norms);
+
+typedef struct tmb_unknown_opts {
+    double keep; /* share of the held-out photos that are not to be told unknown; 0: 0.99. Too few of
+                    them for it (198 for 0.99): all are kept */
+    int batch;   /* photos that the network sees at once; 0: 16 */
+    void (*on_progress)(void *user, int64_t done, int64_t total); /* one set, then the other */
+    void *user;
+    const volatile int *stop; /* not 0 ends with TMB_ESTOPPED */
+    uint64_t reserved[4];
+} tmb_unknown_opts;
+/* Learn how photos are told (tmb_predictor_distance) that look like none of `images`, after training:
+ * from what the last dense layer gets to see of these, with the limit set on `held_out`, photos that the
+ * net has not learned. For any net with a dense layer, else TMB_EMODEL; TMB_EUNSUPPORTED: built without
+ * OpenBLAS. Where it fails the model stays as it was. */
+TMB_API int tmb_model_learn_unknown(
+        tmb_model *model, tmb_images *images, tmb_images *held_out, const tmb_unknown_opts *opts);
 
 #ifdef __cplusplus
 }

@@ -283,8 +283,7 @@ void tmb_head_free(tmb_head *head)
 
 /* ---- prediction ---- */
 
-/* The mean of a photo's views: scores are linear, so it has the mean of their scores. */
-static void mean_row(float *out, const float *x, int d, int views)
+void tmb__mean_row(float *out, const float *x, int d, int views)
 {
     for (int j = 0; j < d; j++) {
         double sum = 0;
@@ -324,7 +323,7 @@ int tmb_head_predict(
     scores = tmb__calloc((size_t)head->outputs, sizeof *scores);
     if (!row || !scores) status = TMB_ENOMEM;
     for (int64_t i = 0; status == 0 && i < f->n / views; i++) {
-        mean_row(row, f->x + i * views * d, (int)d, views);
+        tmb__mean_row(row, f->x + i * views * d, (int)d, views);
         score_row(head, row, scores);
         tmb__probabilities(probabilities + i * head->classes, scores, head->outputs, 1);
         if (distance) distance[i] = (float)tmb__unknown_distance(head->unknown, row);

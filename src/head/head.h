@@ -71,6 +71,8 @@ int tmb__logistic_fit(const tmb__task *task, tmb__linear *model);
 
 /* Mean of `scores` over the views of each photo, (n, k) -> (n / views, k). */
 void tmb__mean_views(double *out, const double *scores, int n, int k, int views);
+/* The mean of one photo's rows: scores are linear, so it has the mean of their scores. */
+void tmb__mean_row(float *out, const float *x, int d, int views);
 int64_t tmb__count_errors(const tmb__task *task, const double *scores, double *photos);
 
 /* Minimise f from x by L-BFGS with a diagonal first guess of the inverse Hessian, until no element of
@@ -114,5 +116,8 @@ void tmb__probabilities(float *out, const double *scores, int k, double temperat
 
 /* The distance, and its limit on the task's photos; `keep` of them are within it. */
 int tmb__unknown_new(tmb_unknown **out, const tmb__task *task, double keep);
+/* The same of features that the network itself has learned: the limit is set on those of others. */
+int tmb__unknown_judged(
+        tmb_unknown **out, const tmb_features *features, const tmb_features *held_out, double keep);
 
 #endif

@@ -10,7 +10,8 @@
  * equal, and cost nothing to store. They are found from random ones by one power of S (Halko, Martinsson
  * and Tropp 2011), exactly if they are all there are, which needs no (d, d) and no (n, n) matrix.
  * The limit is set on distances of photos whose fold was left out of everything above. A formula that
- * takes one photo out of S alone is not enough: the directions have seen the photo too. */
+ * takes one photo out of S alone is not enough: the directions have seen the photo too. Where the network
+ * itself has learned the photos no fold is left out of that, and the limit is set on others. */
 #include "head/head.h"
 
 #include <math.h>
@@ -19,12 +20,14 @@
 
 enum { MOST_FOLDS = 5, MOST_PHOTOS = 4096 };
 
-#define SMALLEST 1e-11 /* squared length of a direction, as a share of the largest */
-#define STILL    1e-9  /* deviation of a feature that does not vary, in rows of length one */
+#define SMALLEST 1e-11  /* squared length of a direction, as a share of the largest */
+#define STILL    1e-9   /* deviation of a feature that does not vary, in rows of length one */
+#define MARGIN   1.0001 /* the last bits of features differ from one batch to another */
 
 typedef struct builder {
     const tmb__linalg *la;
     int n, d, classes, m;  /* photos, features, classes; photos learnt from */
+    int views, apart;      /* rows of a photo; every so many-th photo is taken */
     float *x;              /* (n, d) */
     int32_t *label, *fold; /* (n) */
     int32_t *of;           /* (m) labels of these */
@@ -35,10 +38,10 @@ typedef struct builder {
     double *y;             /* (m, TMB__UNKNOWN_AXES): e along them */
     double *square;        /* (TMB__UNKNOWN_AXES, TMB__UNKNOWN_AXES) */
     double *values;        /* (TMB__UNKNOWN_AXES) of S, ascending */
-    double *distance;      /* (n) of photos left out */
+    double *distance;      /* (n), or those judged: of photos that were left out */
 } builder;
 
-static int allocate(builder *b)
+static int allocate(builder *b, int64_t judged)
 {
     const size_t n = (size_t)b->n, d = (size_t)b->d;
 
@@ -55,7 +58,7 @@ static int allocate(builder *b)
     b->y = tmb__calloc(n, TMB__UNKNOWN_AXES * sizeof *b->y);
     b->square = tmb__calloc((size_t)TMB__UNKNOWN_AXES * TMB__UNKNOWN_AXES, sizeof *b->square);
     b->values = tmb__calloc(TMB__UNKNOWN_AXES, sizeof *b->values);
-    b->distance = tmb__calloc(n, sizeof *b->distance);
+    b->distance = tmb__calloc((size_t)judged, sizeof *b->distance);
     return b->x && b->label && b->fold && b->of && b->mean && b->scale && b->sum && b->e &&
                     b->axis && b->turned && b->y && b->square && b->values && b->distance
             ? 0
@@ -71,23 +74,17 @@ static void release(builder *b)
         tmb__free(all[i]);
 }
 
-/* Photos as a prediction gets them: every `apart`-th, the mean of its views. */
-static void load(builder *b, const tmb__task *task, int apart)
+/* Photos as a prediction gets them: the mean of their views. */
+static void load(builder *b, const tmb_features *f, const int32_t *fold)
 {
-    const size_t d = (size_t)b->d, views = (size_t)task->views;
+    const size_t d = (size_t)b->d;
 
     for (size_t i = 0; i < (size_t)b->n; i++) {
-        const size_t row = i * (size_t)apart * views;
+        const size_t row = i * (size_t)b->apart * (size_t)b->views;
 
-        for (size_t j = 0; j < d; j++) {
-            double sum = 0;
-
-            for (size_t v = 0; v < views; v++)
-                sum += task->features->x[(row + v) * d + j];
-            b->x[i * d + j] = (float)(sum / (double)views);
-        }
-        b->label[i] = task->label[row];
-        b->fold[i] = task->fold[row] % MOST_FOLDS;
+        tmb__mean_row(b->x + i * d, f->x + row * d, b->d, b->views);
+        b->label[i] = f->label[row];
+        if (fold) b->fold[i] = fold[row] % MOST_FOLDS;
     }
 }
 
@@ -285,19 +282,21 @@ static int fit(builder *b, int leave, tmb_unknown **out)
     return 0;
 }
 
-/* The smallest distance that keeps its share of photos yet to come: of n + 1 in exchange for n. */
-static double limit(builder *b, double keep)
+/* What is within the limit is at a distance of 1 or less: the smallest limit that keeps its share of photos
+ * yet to come, of n + 1 in exchange for n; if these are few, the largest distance. */
+static void set_limit(builder *b, int64_t n, double keep, tmb_unknown *u)
 {
-    const int at = TMB_MIN((int)ceil(keep * (b->n + 1)), b->n);
-
-    qsort(b->distance, (size_t)b->n, sizeof *b->distance, compare);
-    return TMB_MAX(b->distance[TMB_MAX(at, 1) - 1], 1e-12);
-}
-
-static int set_limit(builder *b, int folds, double keep, tmb_unknown *u)
-{
+    const int64_t at = TMB_MIN((int64_t)ceil(keep * (double)(n + 1)), n);
     double far;
 
+    qsort(b->distance, (size_t)n, sizeof *b->distance, compare);
+    far = TMB_MAX(b->distance[TMB_MAX(at, 1) - 1], 1e-12);
+    for (int j = 0; j <= u->axes; j++)
+        u->weight[j] = (float)(u->weight[j] / (far * far));
+}
+
+static int judge_folds(builder *b, int folds)
+{
     for (int f = 0; f < folds; f++) {
         tmb_unknown *other;
 
@@ -308,32 +307,76 @@ static int set_limit(builder *b, int folds, double keep, tmb_unknown *u)
         }
         tmb__unknown_free(other);
     }
-    far = limit(b, keep);
-    for (int j = 0; j <= u->axes; j++)
-        u->weight[j] = (float)(u->weight[j] / (far * far));
     return 0;
+}
+
+/* b->x has been learned from and may go. */
+static void judge_others(builder *b, const tmb_features *f, const tmb_unknown *u)
+{
+    const int64_t views = TMB_MAX(f->views, 1);
+
+    for (int64_t i = 0; i < f->n / views; i++) {
+        tmb__mean_row(b->x, f->x + i * views * b->d, b->d, (int)views);
+        b->distance[i] = MARGIN * tmb__unknown_distance(u, b->x);
+    }
+}
+
+static builder builder_for(const tmb__linalg *la, const tmb_features *f)
+{
+    const int views = TMB_MAX(f->views, 1), photos = (int)(f->n / views);
+    const int apart = (photos + MOST_PHOTOS - 1) / MOST_PHOTOS;
+
+    return (builder){.la = la,
+            .n = photos / apart,
+            .d = f->shape[0] * TMB_MAX(f->shape[1], 1) * TMB_MAX(f->shape[2], 1),
+            .classes = f->classes,
+            .views = views,
+            .apart = apart};
+}
+
+static int end(builder *b, tmb_unknown **out, int status)
+{
+    release(b);
+    if (status == 0) return 0;
+    tmb__unknown_free(*out);
+    *out = NULL;
+    return status;
 }
 
 int tmb__unknown_new(tmb_unknown **out, const tmb__task *task, double keep)
 {
-    const int photos = task->axes->n / task->views;
-    const int apart = (photos + MOST_PHOTOS - 1) / MOST_PHOTOS;
-    builder b = {.la = task->axes->la,
-            .n = photos / apart,
-            .d = task->axes->d,
-            .classes = task->classes};
-    int status = allocate(&b);
+    builder b = builder_for(task->axes->la, task->features);
+    int status = allocate(&b, b.n);
 
     *out = NULL;
     if (status == 0) {
-        load(&b, task, apart);
+        load(&b, task->features, task->fold);
         status = fit(&b, -1, out);
     }
-    if (status == 0) status = set_limit(&b, TMB_MIN(task->folds, MOST_FOLDS), keep, *out);
-    release(&b);
-    if (status < 0) {
-        tmb__unknown_free(*out);
-        *out = NULL;
+    if (status == 0) status = judge_folds(&b, TMB_MIN(task->folds, MOST_FOLDS));
+    if (status == 0) set_limit(&b, b.n, keep, *out);
+    return end(&b, out, status);
+}
+
+int tmb__unknown_judged(
+        tmb_unknown **out, const tmb_features *features, const tmb_features *held_out, double keep)
+{
+    const int64_t judged = held_out->n / TMB_MAX(held_out->views, 1);
+    const tmb__linalg *la;
+    builder b;
+    int status;
+
+    *out = NULL;
+    TMB_TRY(tmb__linalg_get(&la));
+    b = builder_for(la, features);
+    status = allocate(&b, judged);
+    if (status == 0) {
+        load(&b, features, NULL);
+        status = fit(&b, -1, out);
     }
-    return status;
+    if (status == 0) {
+        judge_others(&b, held_out, *out);
+        set_limit(&b, judged, keep, *out);
+    }
+    return end(&b, out, status);
 }

@@ -14,6 +14,7 @@ enum { BATCH = 16 };
 typedef struct extraction {
     tmb_images *images;
     const tmb_extract_opts *opts;
+    tmb_layer layer; /* whose values are the features */
     tmb__exec *exec;
     int batch, views, h, w, c;
     int64_t n, pixels, floats; /* photos; of a photo, of a row */
@@ -194,7 +195,7 @@ static int describe_photos(tmb__features_memory *m, extraction *e, int64_t *numb
 
 static int describe(tmb_features *out, const tmb_model *model, extraction *e)
 {
-    const tmb__shape *shape = &model->layers[model->n_layers - 1].out;
+    const tmb__shape *shape = &model->layers[e->layer - 1].out;
     tmb__features_memory *m = out->memory;
     int64_t *number = tmb__calloc((size_t)e->n, sizeof *number), n;
     const int status = number ? describe_photos(m, e, number, &n) : TMB_ENOMEM;
@@ -267,23 +268,19 @@ static int prepare(extraction *e, tmb_model *model, tmb__features_memory *m)
     e->views = 1 + e->opts->flip + e->opts->augmented;
     e->batch = TMB_MIN(e->opts->batch ? e->opts->batch : BATCH, tmb_images_batch(e->images));
     e->pixels = tmb__shape_count(&model->layers[0].out);
-    e->floats = tmb_model_outputs(model);
+    e->floats = tmb__shape_count(&model->layers[e->layer - 1].out);
     TMB_TRY(allocate(e, m));
     if (!device) TMB_TRY(tmb__model_device(model, &device));
-    return tmb__exec_new(&e->exec, model, device, e->batch, NULL);
+    return tmb__exec_new_span(&e->exec, model, (tmb__span){.to = e->layer}, device, e->batch, NULL);
 }
 
-int tmb_model_features(
-        tmb_features *out, tmb_model *model, tmb_images *images, const tmb_extract_opts *opts)
+int tmb__features_at(tmb_features *out, tmb_model *model, tmb_layer layer, tmb_images *images,
+        const tmb_extract_opts *opts)
 {
-    const tmb_extract_opts none = {0};
-    extraction e = {.images = images, .opts = opts ? opts : &none};
+    extraction e = {.images = images, .opts = opts, .layer = layer};
     int status;
 
-    if (!out) return tmb__fail(TMB_EINVAL, "features: out is NULL");
     *out = (tmb_features){0};
-    if (!model || !images) return tmb__fail(TMB_EINVAL, "features: model or images is NULL");
-    TMB_TRY(tmb__model_validate(model));
     TMB_TRY(check(model, images, e.opts));
     out->memory = tmb__calloc(1, sizeof(tmb__features_memory));
     status = out->memory ? prepare(&e, model, out->memory) : TMB_ENOMEM;
@@ -296,4 +293,16 @@ int tmb_model_features(
     tmb__free(e.seen);
     if (status < 0) tmb_features_free(out);
     return status;
+}
+
+int tmb_model_features(
+        tmb_features *out, tmb_model *model, tmb_images *images, const tmb_extract_opts *opts)
+{
+    const tmb_extract_opts none = {0};
+
+    if (!out) return tmb__fail(TMB_EINVAL, "features: out is NULL");
+    *out = (tmb_features){0};
+    if (!model || !images) return tmb__fail(TMB_EINVAL, "features: model or images is NULL");
+    TMB_TRY(tmb__model_validate(model));
+    return tmb__features_at(out, model, model->n_layers, images, opts ? opts : &none);
 }

@@ -6,6 +6,12 @@
 #include "zoo/zoo.h"
 #include <thimble/transfer.h>
 
+/* ---- features (extract.c) ---- */
+
+/* tmb_model_features of what layer `layer` of a sound model gives, which is a cut. */
+int tmb__features_at(tmb_features *out, tmb_model *model, tmb_layer layer, tmb_images *images,
+        const tmb_extract_opts *opts);
+
 /* ---- photos that look the same (alike.c) ---- */
 
 /* 64 bits of an (h, w, c) photo: whether it gets brighter from each place of a grid to the next. */

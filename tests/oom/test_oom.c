@@ -204,6 +204,16 @@ static int add_head(tmb_model *net)
     return status;
 }
 
+/* What was there stays where it fails, also in a build without OpenBLAS. */
+static int learn_unknown(tmb_model *net, tmb_images *images)
+{
+    const tmb_unknown *before = net->unknown;
+    const int status = tmb_model_learn_unknown(net, images, images, NULL);
+
+    assert_true((status < 0) == (net->unknown == before));
+    return status == TMB_EUNSUPPORTED ? 0 : status;
+}
+
 /* From photos to features, to a model in a file that predicts. */
 static int transfer(void)
 {
@@ -219,12 +229,13 @@ static int transfer(void)
         status = tmb_model_features(&features, net, images, &(tmb_extract_opts){.flip = true});
     assert_true((status == 0) == (features.x != NULL));
     if (status == 0) status = add_head(net);
+    if (status == 0) status = learn_unknown(net, images);
     if (status == 0) status = tmb_model_save(net, test_temp("transfer.thimble"));
     if (status == 0) status = tmb_model_open(&read, test_temp("transfer.thimble"));
     if (status == 0) status = tmb_predictor_new(&p, read, NULL, 2);
     if (status == 0)
         status = tmb_predict_file(p, test_temp("toys/train/disc/000.bmp"), probabilities);
-    if (status == 0) assert_near(tmb_predictor_distance(p, 0), 0, 0);
+    if (status == 0) assert_true(tmb_predictor_distance(p, 0) >= 0);
     tmb_predictor_free(p);
     tmb_features_free(&features);
     tmb_images_free(images);

@@ -110,3 +110,34 @@ TEST(unknown_does_not_see_the_length_of_features)
     tmb__unknown_free(unknown);
     end_fit(fit);
 }
+
+/* With the limit on others: those within it are as many as asked for, or all where they are few; and but
+ * for the limit the distance is the same. */
+TEST(unknown_limit_of_photos_held_out)
+{
+    const tmb_features f = like_a_network(300, 60, 0, 1);
+    const tmb_head_opts opts = {0};
+    const struct {
+        int n, known;
+        double keep;
+    } sets[] = {{198, 198, 0.99}, {199, 198, 0.99}, {400, 361, 0.9}, {400, 201, 0.5}};
+    fitted *fit = begin_fit(&f, &opts);
+    tmb_unknown *own;
+
+    assert_ok(tmb__unknown_new(&own, &fit->task, 0.99));
+    for (size_t i = 0; i < TMB_COUNT(sets); i++) {
+        const tmb_features more = like_a_network(sets[i].n, 60, 0, 2);
+        tmb_unknown *unknown;
+        double ratio;
+
+        assert_ok(tmb__unknown_judged(&unknown, &f, &more, sets[i].keep));
+        assert_int_equal(lround(share_known(unknown, &more) * sets[i].n), sets[i].known);
+        ratio = tmb__unknown_distance(unknown, more.x) / tmb__unknown_distance(own, more.x);
+        for (int j = 1; j < 20; j++)
+            assert_true(fabs(tmb__unknown_distance(unknown, more.x + 60 * j) -
+                                ratio * tmb__unknown_distance(own, more.x + 60 * j)) < 1e-5);
+        tmb__unknown_free(unknown);
+    }
+    tmb__unknown_free(own);
+    end_fit(fit);
+}
