@@ -143,6 +143,7 @@ static int open_model_from(train_job *job, const char *path)
         return tmb__fail(TMB_EMODEL, "%s: it does not say how photos become its input",
                 tmb__printable(path));
     job->recipe.preprocess = *pre;
+    job->recipe.preprocess.flip_views = false; /* the model's matter, as with a head put on later */
     return 0;
 }
 

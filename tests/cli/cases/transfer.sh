@@ -15,6 +15,8 @@ t train toys -o b --method features $small --head post -e 2 -b 8 -q
 json thimble train toys -o c --method features $small --head logistic --views flip,aug:1 -q --json | sed -E 's/[0-9]+\.[0-9e-]+/N/g'
 t train toys -o d $small $head
 t train toys -o e --method finetune $small $head -e 2
+cp e/model.thimble ended
+t train --resume -o e -q && cmp ended e/model.thimble && echo same
 json thimble predict e/model.thimble toys/validation/mugs/mug.0.jpg --json | grep -o '"unknown": [a-z]*'
 # weights below the freeze point have the bits they had
 for m in a e; do thimble info $m/model.thimble --tensors; done | sort | uniq -u | grep -o 'weight/[^ ]*' | sort -u
