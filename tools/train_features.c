@@ -248,9 +248,19 @@ static int make(train_job *job)
     return 0;
 }
 
+/* What is asked for views alone is what the preview shows. */
+static int open_features(train_job *job)
+{
+    TMB_TRY(open_backbone(job));
+    if (job->backbone.augmented == 0)
+        job->recipe.augment = (tmb_augment){
+                .preset = job->recipe.augment.preset, .alternate_flip = job->backbone.flip};
+    return 0;
+}
+
 static int learn(train_job *job)
 {
     return fit_head(job, 0);
 }
 
-const train_method train_features = {"features", recipe, open_backbone, make, learn};
+const train_method train_features = {"features", recipe, open_features, make, learn};
