@@ -43,7 +43,7 @@ done
 # x: log of the count, y: error on a log scale from 50 % to 0.5 %.
 awk -v title="accuracy against photos a class" '
     function x(n) { return 70 + 500 * (log(n) - log(8)) / (log(1200) - log(8)) }
-    function y(a, e) { e = 1 - a; if (e < 0.005) e = 0.005; return 40 + 300 * (log(0.5) - log(e)) / (log(0.5) - log(0.005)) }
+    function y(a, e) { e = 1 - a; if (e < 0.005) e = 0.005; return 340 - 300 * (log(0.5) - log(e)) / (log(0.5) - log(0.005)) }
     BEGIN {
         print "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"620\" height=\"400\" font-family=\"sans-serif\" font-size=\"12\">"
         print "<rect width=\"620\" height=\"400\" fill=\"white\"/><text x=\"320\" y=\"22\" text-anchor=\"middle\">" title "</text>"
