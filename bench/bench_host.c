@@ -5,6 +5,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "bench_host.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -208,6 +209,34 @@ static void random_words(
         out[i] = next_word(&state);
 }
 
+/* The two losses of the nets here, from logits; src/backend/loss_row.c has them all. */
+static double loss(const tmb_loss_row *row)
+{
+    double most = row->z[0], sum = 0, l = 0;
+
+    if (row->attr->loss == TMB_BINARY_CROSSENTROPY) {
+        for (int64_t i = 0; i < row->k; i++) {
+            const double z = row->z[i], t = row->t[i];
+
+            l += (fmax(z, 0) - z * t + log1p(exp(-fabs(z)))) / (double)row->k;
+            if (row->dz)
+                row->dz[i] = (float)(row->factor * (1 / (1 + exp(-z)) - t) / (double)row->k);
+        }
+        return l;
+    }
+    for (int64_t i = 1; i < row->k; i++)
+        most = fmax(most, row->z[i]);
+    for (int64_t i = 0; i < row->k; i++)
+        sum += exp(row->z[i] - most);
+    for (int64_t i = 0; i < row->k; i++) {
+        const double p = exp(row->z[i] - most) / sum;
+
+        l -= row->t[i] * log(p);
+        if (row->dz) row->dz[i] = (float)(row->factor * (p - row->t[i]));
+    }
+    return l;
+}
+
 tmb_host bench_host_open(int threads)
 {
     return (tmb_host){
@@ -219,6 +248,7 @@ tmb_host bench_host_open(int threads)
             .threads = threads_of,
             .random = random_words,
             .now = bench_now,
+            .loss = loss,
             .pool = new_team(threads),
     };
 }
