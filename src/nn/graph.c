@@ -274,7 +274,11 @@ bool tmb__model_is_cut(const tmb_model *model, tmb_layer layer)
 /* While training it keeps to what it does when predicting, and is not changed. */
 static bool is_still(const tmb__layer *layer)
 {
-    if (layer->kind == TMB__LAYER_DROPOUT) return layer->config.rate == 0;
+    const tmb__layer_type *type = kinds[layer->kind].type;
+
+    if (type == &tmb__type_dropout || type == &tmb__type_spatial_dropout ||
+            type == &tmb__type_random)
+        return false;
     return layer->n_weights == 0 || !layer->trainable;
 }
 

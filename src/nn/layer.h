@@ -104,6 +104,8 @@ int tmb__emit_batch(
         tmb__builder *b, const tmb__layer *layer, const char *what, const tmb__shape *shape);
 int tmb__emit_tensor(tmb__builder *b, tmb_role role, bool batched, const tmb__shape *shape,
         const char *fmt, ...) TMB_PRINTF(5, 6);
+/* A copy of `text` that lives as long as the list; "" without memory. */
+const char *tmb__keep_name(tmb__builder *b, const char *text);
 tmb_op tmb__op_of(const tmb__builder *b, const tmb__layer *layer, tmb_op_kind kind);
 void tmb__emit(tmb__builder *b, const tmb_op *op);
 /* Emit the layer's last forward op with its activation, fused or as an op of its own. */
@@ -133,6 +135,15 @@ void tmb__fold_kernel(
 /* This weight of `layer` is the kernel that is folded. */
 bool tmb__fold_changes(const tmb__layer *layer, const tmb__weight *weight);
 const tmb__weight *tmb__weight_named(const tmb__layer *layer, const char *name); /* or NULL */
+
+/* ---- deciding (lower_decide.c) ---- */
+
+/* Fill the places of the span's layers. */
+void tmb__decide(tmb__builder *b);
+/* A loss that is computed from the values before this activation. */
+bool tmb__takes_logits(const tmb__train_spec *train, tmb_activation act);
+/* Gradients change weights of this layer. */
+bool tmb__has_trained(const tmb__layer *layer);
 
 /* The ops after the backward pass: penalties, norm, optimizer, averages (lower_update.c). */
 void tmb__emit_updates(tmb__builder *b);

@@ -1,14 +1,8 @@
 /* lower.c - the net as one flat list of ops, for inference or for a whole training step
  *
  * Forward: the layers in their order, each emitting its ops (layer_*.c). Training goes on with LOSS, the
- * layers in reverse for the gradients, and the updates (lower_update.c). What is decided here, for the
- * whole net, before any op is emitted:
- *
- *   wants    Gradients flow only through layers with something to train in them or below them.
- *   apart    An activation is fused into its layer's op, except where its gradient needs the value before
- *            it (GELU, SWISH, MISH, ..), where that is what the loss takes, and for softmax, an op of its own.
- *   absorbed An Activation layer, the only reader of a layer without one, is done by that layer's op; so,
- *            in inference, is batch normalisation by a convolution or dense layer (fold.c).
+ * layers in reverse for the gradients, and the updates (lower_update.c). What is fused with what is decided
+ * for the whole net before any op is emitted (lower_decide.c).
  *
  * The loss: a net that ends in sigmoid or softmax under the matching cross-entropy hands LOSS the logits;
  * their gradient then passes by the activation's (keras.md 4.1 says why). */
@@ -33,8 +27,7 @@ static int grow(void **items, int *cap, int n, size_t size)
     return 0;
 }
 
-/* A copy of `text` that lives as long as the list; "" without memory. */
-static const char *keep_name(tmb__builder *b, const char *text)
+const char *tmb__keep_name(tmb__builder *b, const char *text)
 {
     tmb__lowered *list = b->list;
     void *names = list->names;
@@ -65,7 +58,7 @@ int tmb__emit_tensor(
     va_start(args, fmt);
     vsnprintf(name, sizeof name, fmt, args);
     va_end(args);
-    tensor.name = keep_name(b, name);
+    tensor.name = tmb__keep_name(b, name);
     if (b->status < 0) return -1;
     if (batched) tensor.dim[tensor.rank++] = b->max_batch;
     TMB_ASSERT(tensor.rank + shape->rank <= (int)TMB_COUNT(tensor.dim));
@@ -221,139 +214,6 @@ void tmb__emit_back(tmb__builder *b, const tmb__layer *layer, int i, tmb_op *op)
     tmb__pass_gradient(b, layer, i, op->out[0]);
 }
 
-/* ---- deciding ---- */
-
-/* A loss that is computed from the values before this activation. */
-static bool takes_logits(const tmb__train_spec *train, tmb_activation act)
-{
-    if (!train || train->clip_loss) return false;
-    switch (train->loss) {
-    case TMB_BINARY_CROSSENTROPY:
-    case TMB_BINARY_FOCAL:
-        return act == TMB_SIGMOID;
-    case TMB_CATEGORICAL_CROSSENTROPY:
-    case TMB_CATEGORICAL_FOCAL:
-    case TMB_SPARSE_CATEGORICAL_CROSSENTROPY:
-        return act == TMB_SOFTMAX;
-    default:
-        return false;
-    }
-}
-
-static bool has_trained(const tmb__layer *layer)
-{
-    for (int i = 0; i < layer->n_weights; i++) {
-        if (!layer->weight[i].moving) return layer->trainable;
-    }
-    return false;
-}
-
-static bool wants(const tmb__builder *b, const tmb__layer *layer)
-{
-    if (!b->train) return false;
-    if (layer == &b->model->layers[b->first]) return b->train->input_gradient;
-    for (int i = 0; i < layer->n_from; i++) {
-        if (tmb__wants_gradient(b, layer, i)) return true;
-    }
-    return has_trained(layer);
-}
-
-static int count_readers(const tmb_model *model, int number)
-{
-    int n = 0;
-
-    for (int k = 0; k < model->n_layers; k++) {
-        for (int i = 0; i < model->layers[k].n_from; i++)
-            n += model->layers[k].from[i] == number;
-    }
-    return n;
-}
-
-/* The layer is nothing but its activation. */
-static bool is_activation(const tmb__layer *layer)
-{
-    switch (layer->kind) {
-    case TMB__LAYER_ACTIVATION:
-    case TMB__LAYER_RELU:
-    case TMB__LAYER_LEAKY_RELU:
-    case TMB__LAYER_ELU:
-    case TMB__LAYER_SOFTMAX:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* The layer that makes the value of the only input of `layer`, nobody else reading it; or NULL. */
-static const tmb__layer *only_below(const tmb__builder *b, const tmb__layer *layer)
-{
-    const tmb__layer *from = tmb__layer_input(b, layer, 0);
-
-    if (from == &b->model->layers[b->first]) return NULL;
-    return count_readers(b->model, layer->from[0]) == 1 ? from : NULL;
-}
-
-/* Batch normalisation is done by the layer below it. */
-static void absorb_norm(tmb__builder *b, const tmb__layer *layer)
-{
-    const tmb__layer *from = b->train ? NULL : only_below(b, layer);
-
-    if (!from || !tmb__fold_takes(from, layer) || tmb__place_of(b, from)->act != TMB_LINEAR) return;
-    tmb__place_of(b, from)->norm = (int)(layer - b->model->layers);
-    tmb__place_of(b, layer)->absorbed = true;
-}
-
-/* If `layer` is an Activation that the layer below it can do, let it. */
-static void absorb(tmb__builder *b, const tmb__layer *layer)
-{
-    tmb__place *place = tmb__place_of(b, layer), *below;
-    const tmb__layer *from;
-
-    if (layer->kind == TMB__LAYER_BATCHNORM) absorb_norm(b, layer);
-    if (!is_activation(layer) || place->apart || place->act == TMB_LINEAR) return;
-    from = only_below(b, layer);
-    if (from && tmb__place_of(b, from)->absorbed) from = tmb__layer_input(b, from, 0);
-    below = from ? tmb__place_of(b, from) : NULL;
-    if (!below || !tmb__layer_type_of(from->kind)->fuses || below->act != TMB_LINEAR) return;
-    below->act = place->act;
-    below->alpha = place->alpha;
-    place->absorbed = true;
-}
-
-static void decide(tmb__builder *b)
-{
-    const tmb_model *model = b->model;
-    int first_weight = 0;
-
-    for (int k = 0; k < b->first; k++)
-        first_weight += model->layers[k].n_weights;
-    for (int k = b->first; k <= b->last; k++) {
-        const tmb__layer *layer = &model->layers[k];
-        const tmb_activation act = layer->config.activation;
-        tmb__place *place = &b->places[k];
-        const bool last = k == b->last;
-        const bool fuses = is_activation(layer) || tmb__layer_type_of(layer->kind)->fuses;
-
-        *place = (tmb__place){.y = -1,
-                .z = -1,
-                .dy = -1,
-                .dz = -1,
-                .kept = {-1, -1},
-                .act = act,
-                .norm = -1,
-                .bias = -1};
-        place->name = keep_name(b, layer->name);
-        place->alpha = layer->config.alpha;
-        place->wants = wants(b, layer);
-        place->apart = act != TMB_LINEAR &&
-                (act >= TMB_SOFTMAX || !fuses || (place->wants && tmb__act_needs_x(act)) ||
-                        (last && takes_logits(b->train, act)));
-        place->first_weight = first_weight;
-        first_weight += layer->n_weights;
-        if (k > b->first) absorb(b, layer);
-    }
-}
-
 /* ---- the list ---- */
 
 static int alloc_arrays(tmb__builder *b)
@@ -486,7 +346,7 @@ static void emit_loss(tmb__builder *b)
     op.attr.delta = b->train->delta;
     op.attr.balanced = b->train->balanced;
     op.attr.sum = b->train->sum;
-    op.attr.logits = takes_logits(b->train, last->config.activation);
+    op.attr.logits = tmb__takes_logits(b->train, last->config.activation);
     op.in[0] = reshaped(b, last, op.attr.logits ? place->z : place->y, &row);
     op.in[1] = list->targets;
     op.in[2] = list->sample_weight;
@@ -528,7 +388,7 @@ static int check_train(const tmb__builder *b)
     bool trains = train->input_gradient;
 
     for (int k = b->first + 1; k <= b->last; k++)
-        trains = trains || has_trained(&model->layers[k]);
+        trains = trains || tmb__has_trained(&model->layers[k]);
     if (!trains)
         return tmb__fail(TMB_EINVAL, "nothing to train: every layer is frozen or has no weights");
     if ((int)train->loss < 0 || train->loss >= TMB_LOSSES)
@@ -570,7 +430,7 @@ int tmb__lower(tmb__lowered *out, const tmb_model *model, tmb__span span, int ma
     if (train) TMB_TRY(check_train(&b));
     b.status = alloc_arrays(&b);
     if (b.status == 0) {
-        decide(&b);
+        tmb__decide(&b);
         emit_forward(&b);
     }
     if (b.status == 0 && train) {

@@ -39,6 +39,29 @@ TEST(span_cuts_are_where_one_value_crosses)
     tmb_model_free(net);
 }
 
+/* What draws anew in each step cannot be kept, whatever its kind. */
+TEST(span_random_layers_are_never_frozen)
+{
+    static const tmb_noise noises[] = {
+            TMB_NOISE_DROP, TMB_NOISE_DROP_CHANNELS, TMB_NOISE_GAUSSIAN_FACTOR, TMB_NOISE_GAUSSIAN};
+
+    for (size_t i = 0; i <= TMB_COUNT(noises); i++) {
+        tmb_model *net = new_net(8, 8, 3);
+
+        tmb_conv2d(net, .filters = 4, .kernel = {3, 3}, .frozen = true);
+        if (i < TMB_COUNT(noises))
+            tmb_dropout(net, .rate = 0.1f, .noise = noises[i]);
+        else
+            tmb_random(net, TMB_RANDOM_CONTRAST, .factor = {0.1f, 0.1f});
+        tmb_conv2d(net, .filters = 4, .kernel = {3, 3}, .frozen = true);
+        tmb_flatten(net);
+        tmb_dense(net, .units = 1);
+        assert_ok(tmb_model_check(net));
+        assert_int_equal(tmb__model_frozen_cut(net), 2);
+        tmb_model_free(net);
+    }
+}
+
 static tmb__exec *span_exec(const tmb_model *net, tmb_device *device, tmb_layer from, tmb_layer to,
         const tmb__train_spec *spec)
 {
