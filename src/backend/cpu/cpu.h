@@ -111,6 +111,7 @@ typedef struct cpu_level {
 struct tmb_backend_device {
     tmb_host host;
     const cpu_simd *simd;
+    bool amx;
     void *engine; /* dnnl_engine_t */
 };
 
@@ -122,6 +123,7 @@ struct tmb_program {
     const cpu_simd *simd;
     int workers;
     int n_tensors, n_ops, max_batch, group_rows;
+    bool bf16; /* wanted, and the CPU has AMX */
     tmb_tensor *tensors;
     tmb_op *ops;
     cpu_buffer *buffers; /* the list's tensors first */

@@ -1,5 +1,6 @@
 /* cpu_backend.c - the CPU backend's door: open, prepare, run, read, write */
 #include "cpu.h"
+#include "cpu_amx.h"
 #include "cpu_dnnl.h"
 
 #include <string.h>
@@ -20,6 +21,7 @@ static int device_open(tmb_backend_device **out, int index, const tmb_host *host
     if (!device) return TMB_ENOMEM;
     device->host = *host;
     device->simd = tmb__cpu_simd_best();
+    device->amx = tmb__cpu_amx_usable();
     status = tmb__cpu_engine_open(device);
     if (status < 0) {
         host->free(device);
@@ -86,6 +88,7 @@ static int copy_list(struct tmb_program *p, const tmb_op_list *list)
     p->n_tensors = list->n_tensors;
     p->n_ops = list->n_ops;
     p->max_batch = list->max_batch;
+    p->bf16 = list->bf16 && p->device->amx;
     p->group_rows = (list->max_batch + CPU_GROUPS - 1) / CPU_GROUPS;
     p->max_buffers = list->n_tensors + 8 * list->n_ops + 8;
     p->max_stages = 6 * list->n_ops + 8;

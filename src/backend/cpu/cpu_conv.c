@@ -110,6 +110,7 @@ int tmb__cpu_build_CONV(struct tmb_program *p, int op)
     int packed, scratch, status;
     cpu_stage *stage;
 
+    if (tmb__cpu_amx_fits(p, &conv)) return tmb__cpu_amx_forward(p, op, &conv);
     if (tmb__cpu_thin_fits(&conv)) return tmb__cpu_thin_forward(p, op, &conv);
     if (tmb__cpu_wino_fits(&conv, 1)) return tmb__cpu_wino_forward(p, op, &conv);
     if (tmb__cpu_relu_taker(p, op) < 0) conv.act = library_act(p, o);
@@ -149,6 +150,7 @@ int tmb__cpu_build_CONV_BWD_DATA(struct tmb_program *p, int op)
     int packed, scratch, status;
     cpu_stage *stage;
 
+    if (tmb__cpu_amx_fits_back(p, &conv)) return tmb__cpu_amx_back_data(p, op, &conv);
     if (tmb__cpu_wino_fits(&conv, 1)) return tmb__cpu_wino_back_data(p, op, &conv);
     status = start(p, &plan, CPU_BACK_DATA, &conv, false);
     if (status < 0) return status;
@@ -254,6 +256,7 @@ int tmb__cpu_build_CONV_BWD_WEIGHTS(struct tmb_program *p, int op)
     conv_plan *plan;
     cpu_stage *stage;
 
+    if (tmb__cpu_amx_fits_back(p, &conv)) return tmb__cpu_amx_back_weights(p, op, &conv);
     if (tmb__cpu_thin_fits(&conv)) return tmb__cpu_thin_back_weights(p, op, &conv);
     if (tmb__cpu_wino_fits_weights(p, &conv)) return tmb__cpu_wino_back_weights(p, op, &conv);
     status = start(p, &plan, CPU_BACK_WEIGHTS, &conv, bias);

@@ -2,6 +2,7 @@
 #ifndef THIMBLE_BACKEND_CPU_CPU_CONV_H
 #define THIMBLE_BACKEND_CPU_CPU_CONV_H
 
+#include "cpu_amx.h"
 #include "cpu_dnnl.h"
 
 /* The geometry of an op whose image, kernel and result are tensors x, w and y. */
@@ -32,5 +33,12 @@ bool tmb__cpu_wino_fits_weights(const struct tmb_program *p, const cpu_conv *con
 int tmb__cpu_wino_forward(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_wino_back_data(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_wino_back_weights(struct tmb_program *p, int op, const cpu_conv *conv);
+
+/* In bf16 on the matrix unit (cpu_amx.c). */
+bool tmb__cpu_amx_fits(const struct tmb_program *p, const cpu_conv *conv);
+bool tmb__cpu_amx_fits_back(const struct tmb_program *p, const cpu_conv *conv);
+int tmb__cpu_amx_forward(struct tmb_program *p, int op, const cpu_conv *conv);
+int tmb__cpu_amx_back_data(struct tmb_program *p, int op, const cpu_conv *conv);
+int tmb__cpu_amx_back_weights(struct tmb_program *p, int op, const cpu_conv *conv);
 
 #endif

@@ -1,0 +1,432 @@
+/* cpu_amx.c - convolutions in bf16 as stages, where the list asks for it and the CPU has AMX
+ *
+ * Activations are f32 in memory; each stage rounds its sample to bf16 in its scratch. Strided
+ * convolutions run forward here, their gradients in f32; grouped ones are always f32. A maximum pool of
+ * 2 x 2 behind a layer is done on its two rows while they are at hand, and its gradient, where only the
+ * kernel's gradient reads it, likewise. */
+#define _GNU_SOURCE /* syscall */
+#include "cpu_conv.h"
+
+#include <cpuid.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+    HEAVY_GROUPS = 4,     /* partial sums of a kernel that is larger than a sample */
+    CHUNK_BYTES = 1 << 16 /* of dy in bf16 at a time: a part of L2 */
+};
+
+typedef struct amx_plan {
+    cpu_amx s;
+    cpu_amx_end end;
+    cpu_amx_kernel kernel;
+    int64_t y_count; /* of a sample's result */
+    int group_rows;  /* weight gradient: samples of a partial sum */
+    int64_t x_count, dy_count;
+} amx_plan;
+
+bool tmb__cpu_amx_usable(void)
+{
+    enum { REQUEST = 0x1023, TILE_DATA = 18 }; /* arch_prctl */
+    unsigned a = 0, b = 0, c = 0, d = 0, a1 = 0;
+
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl")) return false;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 22 & 1) || !(d >> 24 & 1)) return false;
+    if (!__get_cpuid_count(7, 1, &a1, &b, &c, &d) || !(a1 >> 5 & 1)) return false;
+    return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+}
+
+bool tmb__cpu_amx_fits(const struct tmb_program *p, const cpu_conv *c)
+{
+    return p->bf16 && c->groups == 1 &&
+            (c->in + AMX_DEPTH - 1) / AMX_DEPTH * c->kh * c->kw <= AMX_MAX_STEPS;
+}
+
+/* The gradients: pixels one after the other, and padding that a turned kernel can have. */
+bool tmb__cpu_amx_fits_back(const struct tmb_program *p, const cpu_conv *c)
+{
+    for (int i = 0; i < 2; i++) {
+        const int64_t reach = ((i == 0 ? c->kh : c->kw) - 1) * c->dilation[i];
+
+        if (c->stride[i] != 1 || c->pad[i] > reach) return false;
+    }
+    return tmb__cpu_amx_fits(p, c) &&
+            (c->out + AMX_DEPTH - 1) / AMX_DEPTH * c->kh * c->kw <= AMX_MAX_STEPS;
+}
+
+static int64_t at_least(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t up_to(int64_t n, int64_t multiple)
+{
+    return (n + multiple - 1) / multiple * multiple;
+}
+
+/* A kernel of one pixel sees the picture as one row. */
+static cpu_conv flattened(const cpu_conv *c)
+{
+    cpu_conv flat = *c;
+
+    if (c->kh * c->kw > 1 || c->stride[0] != 1 || c->stride[1] != 1 || c->oh != c->h ||
+            c->ow != c->w)
+        return flat;
+    flat.w = flat.ow = c->h * c->w;
+    flat.h = flat.oh = 1;
+    return flat;
+}
+
+/* Where few channels lie under a column of the kernel, and a tile's row holds several columns. */
+static bool is_thin(const cpu_conv *c)
+{
+    return c->in <= 4 && c->kh * c->kw > 1 && c->dilation[0] == 1 && c->dilation[1] == 1;
+}
+
+static cpu_amx geometry(const cpu_conv *c, cpu_direction direction)
+{
+    cpu_amx s = {.h = c->h,
+            .w = c->w,
+            .in = c->in,
+            .oh = c->oh,
+            .ow = c->ow,
+            .out = c->out,
+            .kh = c->kh,
+            .kw = c->kw,
+            .pad_top = c->pad[0],
+            .pad_left = c->pad[1],
+            .thin = direction != CPU_BACK_DATA && is_thin(c)};
+    int64_t row;
+
+    for (int i = 0; i < 2; i++) {
+        s.stride[i] = c->stride[i];
+        s.dilation[i] = c->dilation[i];
+    }
+    s.rows = at_least(
+            (c->oh - 1) * c->stride[0] + (c->kh - 1) * c->dilation[0] + 1, c->pad[0] + c->h);
+    s.pitch = at_least(
+            (c->ow - 1) * c->stride[1] + (c->kw - 1) * c->dilation[1] + 1, c->pad[1] + c->w);
+    if (direction == CPU_BACK_WEIGHTS) s.pitch = up_to(s.pitch, 2);
+    s.entry = up_to(at_least(c->kh * c->in, (c->kh - 1) * c->in + 4), 2);
+    s.blocks = (c->out + 31) / 32;
+    s.steps = s.thin ? up_to(c->kw * s.entry, AMX_DEPTH) / AMX_DEPTH
+                     : up_to(c->in, AMX_DEPTH) / AMX_DEPTH * c->kh * c->kw;
+    s.packed = s.blocks * s.steps * 2 * AMX_TILE;
+    row = s.pitch * s.entry + AMX_TILE + 64 * c->stride[1] * s.entry;
+    s.entry_row = up_to(row, 32);
+    s.space = s.thin ? s.rows * (s.pitch * s.in + 32) + 2 * s.entry_row + 32
+                     : (up_to(c->in, 32) / 32 * s.rows * s.pitch + 64 * c->stride[1] +
+                               (c->kw + 1) * c->dilation[1]) *
+                    AMX_DEPTH;
+    return s;
+}
+
+static int new_plan(
+        struct tmb_program *p, amx_plan **out, const cpu_conv *conv, cpu_direction direction)
+{
+    const cpu_conv flat = flattened(conv);
+
+    *out = tmb__cpu_keep(p, sizeof **out);
+    if (!*out) return TMB_ENOMEM;
+    (*out)->s = geometry(&flat, direction);
+    (*out)->y_count = conv->oh * conv->ow * conv->out;
+    return 0;
+}
+
+/* ---- the kernel ---- */
+
+/* Slots w, packed. */
+static void pack(const cpu_stage *stage, const cpu_task *task)
+{
+    const amx_plan *plan = stage->data;
+    cpu_amx_kernel kernel = plan->kernel;
+
+    kernel.w = tmb__cpu_at(stage, task, 0);
+    tmb__cpu_amx_kernels.pack(&plan->s, &kernel, task->slice, tmb__cpu_at(stage, task, 1));
+}
+
+static int add_pack(struct tmb_program *p, int op, amx_plan *plan, int w)
+{
+    const int packed = tmb__cpu_buffer(p, CPU_WHOLE, (size_t)plan->s.packed * sizeof(cpu_bf16));
+    cpu_stage *stage;
+
+    if (packed < 0) return packed;
+    p->buffers[packed].moved = true; /* kept until a parameter changes */
+    plan->kernel.in = p->tensors[w].dim[2];
+    plan->kernel.out = p->tensors[w].dim[3];
+    stage = tmb__cpu_slices(p, op, pack, plan->s.blocks, 1);
+    stage->pack = p->tensors[w].role != TMB_ROLE_INPUT;
+    stage->data = plan;
+    tmb__cpu_use(stage, w, CPU_READ);
+    tmb__cpu_use(stage, packed, CPU_WRITE);
+    return packed;
+}
+
+/* ---- forward, and the gradient to the data ---- */
+
+/* Slots x, packed, b, y, space, where. */
+static void convolve(const cpu_stage *stage, const cpu_task *task)
+{
+    const amx_plan *plan = stage->data;
+    cpu_amx_end end = plan->end;
+    float *y = tmb__cpu_at(stage, task, 3);
+
+    end.bias = tmb__cpu_at(stage, task, 2);
+    end.where = tmb__cpu_at(stage, task, 5);
+    tmb__cpu_amx_kernels.conv(&plan->s, &end, tmb__cpu_at(stage, task, 0),
+            tmb__cpu_at(stage, task, 1), y, tmb__cpu_at(stage, task, 4));
+}
+
+static void forward(const cpu_stage *stage, const cpu_task *task)
+{
+    const amx_plan *plan = stage->data;
+
+    convolve(stage, task);
+    tmb__cpu_finish_conv(stage, task, tmb__cpu_at(stage, task, 3), plan->y_count, plan->end.relu);
+}
+
+/* `at`: tensors x, w, b or -1, y. */
+static cpu_stage *add_convolve(
+        struct tmb_program *p, int op, amx_plan *plan, cpu_fn fn, const int *at)
+{
+    const int packed = add_pack(p, op, plan, at[1]);
+    const int space = tmb__cpu_buffer(p, CPU_TEMP, (size_t)plan->s.space * sizeof(cpu_bf16));
+    cpu_stage *stage;
+
+    if (packed < 0 || space < 0) return NULL;
+    stage = tmb__cpu_rows(p, op, fn);
+    stage->data = plan;
+    tmb__cpu_use(stage, at[0], CPU_READ | CPU_OWN);
+    tmb__cpu_use(stage, packed, CPU_READ);
+    tmb__cpu_use(stage, at[2], CPU_READ);
+    tmb__cpu_use(stage, at[3], CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
+    return stage;
+}
+
+int tmb__cpu_amx_forward(struct tmb_program *p, int op, const cpu_conv *conv)
+{
+    const tmb_op *o = &p->ops[op];
+    const int pool = tmb__cpu_relu_taker(p, op);
+    const bool pooled = pool >= 0 && tmb__cpu_is_2x2(&p->ops[pool]) && conv->stride[0] == 1 &&
+            conv->stride[1] == 1 && conv->kh * conv->kw > 1;
+    const tmb_activation act = o->attr.act;
+    int at[4] = {o->in[0], o->in[1], o->in[2], o->out[0]};
+    amx_plan *plan;
+    cpu_stage *stage;
+    int status = new_plan(p, &plan, conv, CPU_FORWARD);
+
+    if (status < 0) return status;
+    plan->end.pool = pooled;
+    plan->end.relu = pooled || ((act == TMB_RELU || act == TMB_RELU6) && pool < 0);
+    plan->end.most = act == TMB_RELU6 ? 6 : 0;
+    if (pooled) at[3] = p->ops[pool].out[0];
+    stage = add_convolve(p, op, plan, forward, at);
+    if (!stage) return TMB_ENOMEM;
+    stage->later = pool >= 0;
+    p->how[op] = pooled ? "own AMX bf16, with the pool" : "own AMX bf16";
+    if (!pooled) return 0;
+    p->fused[pool] = 1;
+    tmb__cpu_shrink_where(p, pool);
+    tmb__cpu_use(stage, p->ops[pool].out[1], CPU_WRITE | CPU_OWN);
+    return 0;
+}
+
+int tmb__cpu_amx_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
+{
+    const tmb_op *o = &p->ops[op];
+    cpu_conv back = *conv;
+    amx_plan *plan;
+    int status;
+
+    back.h = conv->oh;
+    back.w = conv->ow;
+    back.in = conv->out;
+    back.oh = conv->h;
+    back.ow = conv->w;
+    back.out = conv->in;
+    back.pad[0] = (int)((conv->kh - 1) * conv->dilation[0]) - conv->pad[0];
+    back.pad[1] = (int)((conv->kw - 1) * conv->dilation[1]) - conv->pad[1];
+    status = new_plan(p, &plan, &back, CPU_BACK_DATA);
+    if (status < 0) return status;
+    plan->kernel.turned = true;
+    if (!add_convolve(p, op, plan, convolve, (int[]){o->in[0], o->in[1], -1, o->out[0]}))
+        return TMB_ENOMEM;
+    p->how[op] = "own AMX bf16";
+    return 0;
+}
+
+/* ---- weight gradient ---- */
+
+/* Where one sample's numbers are, and where they go. */
+typedef struct amx_sample {
+    const float *x;
+    cpu_amx_dy dy;
+    float *sums, *db;
+    cpu_bf16 *planes, *space;
+} amx_sample;
+
+static void add_sample(const amx_plan *plan, const amx_sample *now)
+{
+    const cpu_amx *s = &plan->s;
+
+    tmb__cpu_amx_kernels.turn(s, now->x, now->planes);
+    for (int64_t y = 0; y < s->oh; y += s->chunk) {
+        const int64_t range[2] = {y, s->oh - y < s->chunk ? s->oh : y + s->chunk};
+
+        tmb__cpu_amx_kernels.weights(
+                s, now->planes, &now->dy, range, now->sums, now->db, now->space);
+    }
+}
+
+static void clear_sums(const amx_plan *plan, const amx_sample *now)
+{
+    memset(now->sums, 0, (size_t)plan->s.sums * sizeof *now->sums);
+    if (now->db) memset(now->db, 0, (size_t)plan->s.out * sizeof *now->db);
+}
+
+/* Slots x, dy, sums and db of the group, planes, space, and with a pool: where, its y. */
+static amx_sample sample_of(const cpu_stage *stage, const cpu_task *task)
+{
+    return (amx_sample){
+            .x = tmb__cpu_at(stage, task, 0),
+            .dy = {.dy = tmb__cpu_at(stage, task, 1),
+                    .where = tmb__cpu_at(stage, task, 6),
+                    .y = tmb__cpu_at(stage, task, 7)},
+            .sums = tmb__cpu_at(stage, task, 2),
+            .db = tmb__cpu_at(stage, task, 3),
+            .planes = tmb__cpu_at(stage, task, 4),
+            .space = tmb__cpu_at(stage, task, 5),
+    };
+}
+
+static void back_weights(const cpu_stage *stage, const cpu_task *task)
+{
+    const amx_sample now = sample_of(stage, task);
+
+    if (task->first_of_group) clear_sums(stage->data, &now);
+    add_sample(stage->data, &now);
+}
+
+/* All samples of a heavy group, one after the other: the slots hold all samples and groups. */
+static void back_weights_heavy(const cpu_stage *stage, const cpu_task *task)
+{
+    const amx_plan *plan = stage->data;
+    const int64_t first = task->slice * plan->group_rows;
+    amx_sample now = sample_of(stage, task);
+
+    now.sums += task->slice * plan->s.sums;
+    if (now.db) now.db += task->slice * plan->s.out;
+    now.x += first * plan->x_count;
+    now.dy.dy += first * plan->dy_count;
+    if (first >= task->run->n) return;
+    clear_sums(plan, &now);
+    for (int64_t i = first; i < first + plan->group_rows && i < task->run->n; i++) {
+        add_sample(plan, &now);
+        now.x += plan->x_count;
+        now.dy.dy += plan->dy_count;
+    }
+}
+
+/* Slots total, dw. */
+static void untile(const cpu_stage *stage, const cpu_task *task)
+{
+    const amx_plan *plan = stage->data;
+
+    tmb__cpu_amx_kernels.untile(&plan->s, tmb__cpu_at(stage, task, 0), tmb__cpu_at(stage, task, 1));
+}
+
+static int add_totals(struct tmb_program *p, int op, amx_plan *plan, int sums, int db)
+{
+    const tmb_op *o = &p->ops[op];
+    const int total = tmb__cpu_buffer(p, CPU_WHOLE, (size_t)plan->s.sums * sizeof(float));
+    cpu_stage *stage;
+    int status;
+
+    if (total < 0) return total;
+    status = tmb__cpu_add_group_sum(p, op, &(cpu_sum){sums, total, plan->s.sums, plan->group_rows});
+    if (status < 0) return status;
+    stage = tmb__cpu_once(p, op, untile);
+    stage->data = plan;
+    tmb__cpu_use(stage, total, CPU_READ);
+    tmb__cpu_use(stage, o->out[0], CPU_WRITE);
+    if (db < 0) return 0;
+    return tmb__cpu_add_group_sum(p, op, &(cpu_sum){db, o->out[1], plan->s.out, plan->group_rows});
+}
+
+/* The rest of the geometry, for the gradient. */
+static void plan_weights(
+        amx_plan *plan, const struct tmb_program *p, const cpu_conv *c, bool pooled)
+{
+    cpu_amx *s = &plan->s;
+    const int64_t taps = s->thin ? s->kw : s->kh * s->kw, row_bytes = s->pitch * s->blocks * 64;
+
+    plan->x_count = c->h * c->w * c->in;
+    plan->dy_count = plan->y_count;
+    s->planes = s->thin ? s->kh * s->in : s->in;
+    s->plane = up_to(s->rows * s->pitch + s->kw * s->dilation[1] + 64, 32);
+    if (s->plane / 32 % 2 == 0) s->plane += 32; /* an odd number of cache lines apart */
+    s->chunk = at_least(CHUNK_BYTES / row_bytes / 2 * 2, 2);
+    if (s->chunk > s->oh) s->chunk = s->oh;
+    s->chunk_at = s->blocks * 2 * up_to(s->chunk * s->pitch, AMX_DEPTH) * AMX_SIDE;
+    s->sums = up_to(s->planes, 32) / 32 * s->blocks * taps * 2 * AMX_TILE;
+    plan->group_rows = p->group_rows;
+    if (!pooled && s->sums > plan->x_count + plan->dy_count)
+        plan->group_rows = (p->max_batch + HEAVY_GROUPS - 1) / HEAVY_GROUPS;
+}
+
+/* The stage and its slots but for the pool's. */
+static cpu_stage *weights_stage(struct tmb_program *p, int op, amx_plan *plan, int dy, int *sums)
+{
+    const tmb_op *o = &p->ops[op];
+    const cpu_amx *s = &plan->s;
+    const bool heavy = plan->group_rows != p->group_rows;
+    const int groups = (p->max_batch + plan->group_rows - 1) / plan->group_rows;
+    const size_t copies = heavy ? (size_t)groups : 1;
+    const cpu_unit unit = heavy ? CPU_WHOLE : CPU_PER_GROUP;
+    const unsigned own = heavy ? 0 : CPU_OWN;
+    const int planes = tmb__cpu_buffer(
+            p, CPU_TEMP, (size_t)(up_to(s->planes, 32) * s->plane) * sizeof(cpu_bf16));
+    const int space = tmb__cpu_buffer(p, CPU_TEMP, (size_t)s->chunk_at * sizeof(cpu_bf16));
+    cpu_stage *stage;
+
+    sums[0] = tmb__cpu_buffer(p, unit, copies * (size_t)s->sums * sizeof(float));
+    sums[1] =
+            o->out[1] < 0 ? -1 : tmb__cpu_buffer(p, unit, copies * (size_t)s->out * sizeof(float));
+    if (planes < 0 || space < 0 || sums[0] < 0) return NULL;
+    stage = heavy ? tmb__cpu_slices(p, op, back_weights_heavy, groups, 1)
+                  : tmb__cpu_rows(p, op, back_weights);
+    stage->data = plan;
+    tmb__cpu_use(stage, o->in[0], CPU_READ | own);
+    tmb__cpu_use(stage, dy, CPU_READ | own);
+    tmb__cpu_use(stage, sums[0], CPU_READ | CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, sums[1], CPU_READ | CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, planes, CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
+    return stage;
+}
+
+int tmb__cpu_amx_back_weights(struct tmb_program *p, int op, const cpu_conv *conv)
+{
+    const tmb_op *o = &p->ops[op];
+    const int pool_bwd = tmb__cpu_pool_in_weights(p, op);
+    const bool pooled = pool_bwd >= 0;
+    int mask = -1, sums[2];
+    amx_plan *plan;
+    cpu_stage *stage;
+    int status = new_plan(p, &plan, conv, CPU_BACK_WEIGHTS);
+
+    if (status < 0) return status;
+    plan_weights(plan, p, conv, pooled);
+    stage = weights_stage(p, op, plan, pooled ? p->ops[pool_bwd].in[0] : o->in[1], sums);
+    if (!stage) return TMB_ENOMEM;
+    p->how[op] = pooled ? "own AMX bf16, with the pool" : "own AMX bf16";
+    if (pooled) {
+        tmb__cpu_mask_after_pool(p, pool_bwd, &mask);
+        tmb__cpu_use(stage, p->ops[pool_bwd].in[1], CPU_READ | CPU_OWN);
+        tmb__cpu_use(stage, mask, CPU_READ | CPU_OWN);
+    }
+    return add_totals(p, op, plan, sums[0], sums[1]);
+}

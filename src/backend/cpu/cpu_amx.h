@@ -1,0 +1,88 @@
+/* cpu_amx.h - convolutions in bf16 on the CPU's matrix unit (AMX)
+ *
+ * A tile holds 16 rows of 64 bytes. A product of tiles takes 16 pixels x 32 numbers in bf16 and
+ * 32 numbers x 16 channels, and adds 16 x 16 floats. Activations stay f32 between ops; each kernel
+ * rounds one sample to bf16 in the order that the tiles want, in the core's cache. Sums are f32.
+ */
+#ifndef THIMBLE_BACKEND_CPU_CPU_AMX_H
+#define THIMBLE_BACKEND_CPU_CPU_AMX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint16_t cpu_bf16;
+
+enum {
+    AMX_SIDE = 16,                   /* rows and columns of a tile of floats */
+    AMX_DEPTH = 32,                  /* bf16 numbers in a row of a tile */
+    AMX_TILE = AMX_SIDE * AMX_DEPTH, /* bf16 numbers of a tile, and of two tiles of floats */
+    AMX_MAX_STEPS = 4096             /* products that one result sums */
+};
+
+/* A convolution of one sample as the kernels see it. `thin`: few channels, so that what lies under
+ * the kernel in one column of the picture, kh x in numbers, counts as one pixel of `entry`. */
+typedef struct cpu_amx {
+    int64_t h, w, in, oh, ow, out, kh, kw;
+    int64_t pad_top, pad_left, stride[2], dilation[2];
+    bool thin;
+    int64_t rows, pitch;      /* of the padded picture */
+    int64_t entry, entry_row; /* thin: numbers of a pixel, and of a row of them */
+    int64_t steps;            /* tiles along the depth */
+    int64_t blocks;           /* of 32 channels of the result */
+    int64_t space;            /* bf16 numbers that a sample's picture takes */
+    int64_t packed;           /* bf16 numbers of the kernel */
+    int64_t planes, plane;    /* weight gradient: rows of x by channel, and their length */
+    int64_t chunk, chunk_at;  /* rows of dy at a time, and the numbers they take */
+    int64_t sums;             /* floats of the kernel's gradient in tiles */
+} cpu_amx;
+
+/* What a result gets before it is written. `where`, with `pool`: 2 x 2 maximum after all, a byte for
+ * each result, the winner's place in its window. */
+typedef struct cpu_amx_end {
+    const float *bias; /* or NULL */
+    bool relu, pool;
+    float most; /* with relu: upper limit, 0: none */
+    uint8_t *where;
+} cpu_amx_end;
+
+/* The gradient of a sample's result (oh, ow, out). Of a layer that a maximum pool of 2 x 2 and ReLU
+ * follow: the gradient of what is left, (oh / 2, ow / 2, out), what is left itself, and the winners. */
+typedef struct cpu_amx_dy {
+    const float *dy, *y; /* y, where: NULL without a pool */
+    const uint8_t *where;
+} cpu_amx_dy;
+
+/* The kernel's numbers in plain order: (kh, kw, in, out), or for the gradient to the data turned by
+ * half a circle with in and out changed. */
+typedef struct cpu_amx_kernel {
+    const float *w;
+    int64_t in, out; /* as in the plain order */
+    bool turned;
+} cpu_amx_kernel;
+
+typedef struct cpu_amx_table {
+    /* Block number `block` of 32 results of the kernel. */
+    void (*pack)(const cpu_amx *s, const cpu_amx_kernel *k, int64_t block, cpu_bf16 *packed);
+    /* y (oh, ow, out), or (oh / 2, ow / 2, out) where pooled. */
+    void (*conv)(const cpu_amx *s, const cpu_amx_end *end, const float *x, const cpu_bf16 *packed,
+            float *y, cpu_bf16 *space);
+    /* x by channels, for rows of the weight gradient. */
+    void (*turn)(const cpu_amx *s, const float *x, cpu_bf16 *planes);
+    /* sums += x^T dy and, where it is not NULL, db += dy, for rows from .. from + n of dy. */
+    void (*weights)(const cpu_amx *s, const cpu_bf16 *planes, const cpu_amx_dy *dy,
+            const int64_t range[2], float *sums, float *db, cpu_bf16 *space);
+    /* From tiles to the plain order (kh, kw, in, out). */
+    void (*untile)(const cpu_amx *s, const float *sums, float *dw);
+} cpu_amx_table;
+
+extern const cpu_amx_table tmb__cpu_amx_kernels;
+void tmb__cpu_amx_turn(const cpu_amx *s, const float *x, cpu_bf16 *planes);
+void tmb__cpu_amx_weights(const cpu_amx *s, const cpu_bf16 *planes, const cpu_amx_dy *dy,
+        const int64_t range[2], float *sums, float *db, cpu_bf16 *space);
+void tmb__cpu_amx_untile(const cpu_amx *s, const float *sums, float *dw);
+
+/* The CPU has the unit and the system lets this process use it. */
+bool tmb__cpu_amx_usable(void);
+
+#endif
