@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { HALF_L2 = 1 << 20 };
+
 /* ---- the kernel ---- */
 
 /* One row of 16 pairs of a tile: numbers `depth` and the next of channels o .. o + 15; numbers with
@@ -286,19 +288,16 @@ static void conv_row(
     }
 }
 
-/* Stride 1: 32 pixels at a time over the ends of rows, whose padding is computed and dropped. */
-static void conv_flat(const ending *e, const cpu_bf16 *x, const int32_t *at, const cpu_bf16 *w)
+/* 32 pixels from place `q` on, over the ends of rows, whose padding is computed and dropped. */
+static void conv_flat(
+        const ending *e, const cpu_bf16 *x, const int32_t *at, const cpu_bf16 *w, int64_t q)
 {
-    const cpu_amx *s = e->s;
+    const cpu_bf16 *a = x + q * AMX_DEPTH;
     float c[4 * FLOATS] __attribute__((aligned(64)));
 
-    for (int64_t q = 0; q < (s->oh - 1) * s->pitch + s->ow; q += 32) {
-        const cpu_bf16 *a = x + q * AMX_DEPTH;
-
-        multiply(a, a + AMX_TILE, at, s->steps, 64, w, c);
-        write_flat(e, c, q);
-        write_flat(e, c + 2 * FLOATS, q + 16);
-    }
+    multiply(a, a + AMX_TILE, at, e->s->steps, 64, w, c);
+    write_flat(e, c, q);
+    write_flat(e, c + 2 * FLOATS, q + 16);
 }
 
 static void conv_thin(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *packed,
@@ -322,11 +321,34 @@ static void conv_thin(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *
     }
 }
 
+/* Parts of the picture, 32 pixels with stride 1 and else one row or two, by blocks of channels. A kernel
+ * that fits into half of L2 meets each part while that is in L1; of a larger one each block meets the
+ * whole picture. */
+static void conv_blocks(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *packed,
+        const int32_t *at, float *y, const cpu_bf16 *x)
+{
+    const bool flat = s->stride[0] == 1 && s->stride[1] == 1 && !end->pool;
+    const bool small = s->packed * (int64_t)sizeof *packed <= HALF_L2;
+    const int64_t row = s->stride[0] * s->pitch * AMX_DEPTH, step = 1 + end->pool;
+    const int64_t parts = flat ? ((s->oh - 1) * s->pitch + s->ow + 31) / 32 : s->oh / step;
+
+    for (int64_t i = 0; i < parts * s->blocks; i++) {
+        const int64_t part = small ? i / s->blocks : i % parts;
+        const int64_t b = small ? i % s->blocks : i / parts, oy = part * step;
+        const cpu_bf16 *w = packed + b * s->steps * 2 * AMX_TILE;
+        const cpu_bf16 *const rows[] = {x + oy * row, x + (oy + 1) * row};
+        const ending e = ending_of(s, end, b, y);
+
+        if (flat)
+            conv_flat(&e, x, at, w, 32 * part);
+        else
+            conv_row(&e, rows, at, w, oy);
+    }
+}
+
 static void conv(const cpu_amx *s, const cpu_amx_end *end, const float *x, const cpu_bf16 *packed,
         float *y, cpu_bf16 *space)
 {
-    const bool flat = s->stride[0] == 1 && s->stride[1] == 1 && !end->pool;
-    const int64_t step = 1 + end->pool, row = s->stride[0] * s->pitch * AMX_DEPTH;
     int32_t at[AMX_MAX_STEPS];
 
     find_steps(s, at);
@@ -334,18 +356,9 @@ static void conv(const cpu_amx *s, const cpu_amx_end *end, const float *x, const
     if (s->thin) {
         put_rows(s, x, space);
         conv_thin(s, end, packed, at, y, space);
-        tiles_end();
-        return;
-    }
-    put_blocks(s, x, space);
-    for (int64_t b = 0; b < s->blocks; b++) {
-        const cpu_bf16 *w = packed + b * s->steps * 2 * AMX_TILE;
-        const ending e = ending_of(s, end, b, y);
-
-        if (flat) conv_flat(&e, space, at, w);
-        for (int64_t oy = 0; oy + step <= s->oh && !flat; oy += step)
-            conv_row(&e, (const cpu_bf16 *const[]){space + oy * row, space + (oy + 1) * row}, at, w,
-                    oy);
+    } else {
+        put_blocks(s, x, space);
+        conv_blocks(s, end, packed, at, y, space);
     }
     tiles_end();
 }
