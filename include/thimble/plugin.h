@@ -181,6 +181,8 @@ typedef struct tmb_backend {
     /* Switch timing of every op on or off, and read it; `op` counts as in the list. */
     void (*profile)(tmb_program *program, bool on);
     void (*op_time)(const tmb_program *program, int op, tmb_op_time *out);
+    /* This device computes convolutions faster in bf16; NULL: never. Lists ask for it only then. */
+    bool (*bf16)(tmb_backend_device *device);
 } tmb_backend;
 
 /* The one symbol a plugin exports. NULL if `host_abi` is not understood. */

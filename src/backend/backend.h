@@ -22,6 +22,7 @@ struct tmb_device {
     tmb__pool *pool;
     tmb_host host;
     char name[32];
+    bool bf16; /* the precision in force: programs are made for it */
 };
 
 /* One slot of a signature: a tensor that ops of this kind take or give. */

@@ -122,6 +122,29 @@ int tmb_device_threads(const tmb_device *device)
     return device ? tmb__pool_threads(device->pool) : 0;
 }
 
+int tmb_device_set_precision(tmb_device *device, tmb_precision precision)
+{
+    bool gains;
+
+    if (!device) return tmb__fail(TMB_EINVAL, "tmb_device_set_precision: device is NULL");
+    if ((unsigned)precision > TMB_PRECISION_AUTO)
+        return tmb__fail(TMB_EINVAL, "precision %d, expected 0 .. %d", (int)precision,
+                (int)TMB_PRECISION_AUTO);
+    gains = device->backend->bf16 && device->backend->bf16(device->handle);
+    if (precision == TMB_PRECISION_BF16 && !gains) {
+        tmb__fail(TMB_EUNSUPPORTED, "device %s does not compute in bf16", device->name);
+        tmb__hint("precision auto takes bf16 only where a device gains by it");
+        return TMB_EUNSUPPORTED;
+    }
+    device->bf16 = gains && precision != TMB_PRECISION_F32;
+    return 0;
+}
+
+tmb_precision tmb_device_precision(const tmb_device *device)
+{
+    return device && device->bf16 ? TMB_PRECISION_BF16 : TMB_PRECISION_F32;
+}
+
 void tmb_device_free(tmb_device *device)
 {
     if (!device) return;

@@ -3,7 +3,7 @@
  * The inputs are photos of noise, 4 of (h, w, c) bytes p from the stream TEST, brought into the range
  * that the preprocessing gives: x = p * scale + offset for each channel, without one x = p / 255. With
  * the scores that the net gave when it was saved they show on any machine that file, loader and device
- * do what they did then. */
+ * do what they did then. Both are computed in f32, whatever the device's precision. */
 #include "io/json_get.h"
 
 #include <math.h>
@@ -37,7 +37,7 @@ static int predict(tmb_model *model, const float *x, float *outputs, int64_t n_o
 {
     int64_t first;
 
-    TMB_TRY(tmb_model_predict(model, x, PAIRS, outputs));
+    TMB_TRY(tmb__model_predict_f32(model, x, PAIRS, outputs));
     if (tmb__count_nonfinite(outputs, PAIRS * n_outputs, &first) == 0) return 0;
     return tmb__fail(TMB_EDIVERGED, "the net's score %lld for a photo of noise is %g, not finite",
             (long long)(first % n_outputs), (double)outputs[first]);
@@ -136,7 +136,7 @@ int tmb_model_verify(tmb_model *model, float tolerance, double *worst, int *n)
     scores =
             tmb__calloc((size_t)model->n_golden, (size_t)tmb_model_outputs(model) * sizeof *scores);
     if (!scores) return TMB_ENOMEM;
-    status = tmb_model_predict(model, model->golden, model->n_golden, scores);
+    status = tmb__model_predict_f32(model, model->golden, model->n_golden, scores);
     if (status == 0) status = compare(model, scores, allowed, &difference);
     if (worst) *worst = difference;
     tmb__free(scores);

@@ -12,6 +12,7 @@ struct tmb__exec {
     tmb__lowered list;
     int max_batch;
     bool training;
+    bool bf16;
     int *first_weight; /* [n_layers] number of a layer's first weight */
     int n_layers;
     bool *moves;   /* [n_params] weights that training changes */
@@ -118,6 +119,7 @@ static int prepare(
             .n_tensors = exec->list.n_tensors,
             .n_ops = exec->list.n_ops,
             .max_batch = exec->max_batch,
+            .bf16 = exec->bf16,
     };
     TMB_TRY(tmb__program_new(&exec->program, exec->device, &list));
     TMB_TRY(tmb__exec_push(exec, model));
@@ -142,6 +144,7 @@ int tmb__exec_new_span(tmb__exec **out, const tmb_model *model, tmb__span span, 
     exec->device = device;
     exec->max_batch = max_batch;
     exec->training = train != NULL;
+    exec->bf16 = device->bf16 && !span.f32;
     status = prepare(exec, model, span, train);
     if (status < 0)
         tmb__exec_free(exec);
@@ -164,7 +167,12 @@ void tmb__exec_free(tmb__exec *exec)
 
 bool tmb__exec_serves(const tmb__exec *exec, const tmb_device *device, int batch)
 {
-    return exec->device == device && exec->max_batch >= batch;
+    return exec->device == device && exec->bf16 == device->bf16 && exec->max_batch >= batch;
+}
+
+bool tmb__exec_bf16(const tmb__exec *exec)
+{
+    return exec->bf16;
 }
 
 int64_t tmb__exec_memory(const tmb__exec *exec)

@@ -59,3 +59,18 @@ int tmb_model_predict(tmb_model *model, const float *x, int n, float *scores)
                 scores + done * outputs));
     return 0;
 }
+
+int tmb__model_predict_f32(tmb_model *model, const float *x, int n, float *scores)
+{
+    tmb_device *device;
+    tmb__exec *exec;
+    int status;
+
+    TMB_TRY(tmb_model_check(model));
+    TMB_TRY(tmb__model_device(model, &device));
+    if (!device->bf16) return tmb_model_predict(model, x, n, scores);
+    TMB_TRY(tmb__exec_new_span(&exec, model, (tmb__span){.f32 = true}, device, n, NULL));
+    status = tmb__exec_predict(exec, x, n, scores);
+    tmb__exec_free(exec);
+    return status;
+}

@@ -122,6 +122,8 @@ void tmb__model_touch(tmb_model *model);
 void tmb__model_forget(tmb_model *model, tmb_layer layer);
 /* Opens the model's own device if it has none yet. */
 int tmb__model_device(tmb_model *model, tmb_device **out);
+/* tmb_model_predict in f32 whatever the device's precision, for scores that other machines compare with. */
+int tmb__model_predict_f32(tmb_model *model, const float *x, int n, float *scores);
 
 /* ---- distance from what is known (distance.c) ---- */
 
@@ -186,6 +188,7 @@ typedef struct tmb__train_spec {
  * ends must be cuts: what lies above a cut reads nothing of what lies below it but the cut itself. */
 typedef struct tmb__span {
     tmb_layer from, to;
+    bool f32; /* in f32 whatever the device's precision */
 } tmb__span;
 bool tmb__model_is_cut(const tmb_model *model, tmb_layer layer);
 /* The highest cut at which, whatever is trained, the same input always gives the same output: nothing to
@@ -233,8 +236,9 @@ int tmb__exec_push_optimizer(tmb__exec *exec, const tmb_model *model);
 int tmb__exec_pull_optimizer(tmb__exec *exec, tmb_model *model);
 /* The gradient of a layer's weight after a step; of layer 1, the input's (spec.input_gradient). */
 int tmb__exec_gradient(tmb__exec *exec, tmb_layer layer, int weight, float *dst);
-/* It runs on that device and takes that many samples. */
+/* It runs on that device in the precision now in force, and takes that many samples. */
 bool tmb__exec_serves(const tmb__exec *exec, const tmb_device *device, int batch);
+bool tmb__exec_bf16(const tmb__exec *exec); /* the precision it was made with */
 int64_t tmb__exec_memory(const tmb__exec *exec);
 
 /* The op list of the net: what exec hands to the device; freed with tmb__lowered_free. */

@@ -77,14 +77,15 @@ static json_t *state_to_json(const tmb__fit *fit, const char *settings)
     fingerprint_text(fit->validation, validation);
     return json_pack(
             "{s:i, s:i, s:I, s:I, s:I, s:o, s:I, s:I, s:{s:o, s:i, s:i, s:i, s:o, s:i, s:o, "
-            "s:o}, s:s, s:s, s:s, s:o}",
+            "s:o}, s:b, s:s, s:s, s:s, s:o}",
             "format", STATE_FORMAT, "epoch", fit->epoch, "batch", (json_int_t)fit->batch, "step",
             (json_int_t)fit->step, "steps_before", (json_int_t)fit->steps_before, "loss_sum",
             bits_of(fit->loss_sum), "seen", (json_int_t)fit->seen, "right", (json_int_t)fit->right,
             "monitor", "best", bits_of(m->best), "best_epoch", m->best_epoch, "wait", m->wait,
             "plateau_wait", m->plateau_wait, "lr_scale", bits_of(m->lr_scale), "cooldown",
             m->cooldown, "plateau_best", bits_of(m->plateau_best), "set_lr", bits_of(fit->set_lr),
-            "settings", settings, "data", data, "validation", validation, "history", history);
+            "bf16", tmb__exec_bf16(fit->exec), "settings", settings, "data", data, "validation",
+            validation, "history", history);
 }
 
 /* ---- saving ---- */
@@ -198,6 +199,18 @@ static int same_settings(const tmb__fit *fit, const char *then)
     return status;
 }
 
+/* A checkpoint without the word is of the time when all was f32. */
+static int same_precision(const tmb__fit *fit, bool then)
+{
+    static const char *const names[] = {"f32", "bf16"};
+
+    if (then == tmb__exec_bf16(fit->exec)) return 0;
+    tmb__fail(TMB_EINVAL, "%s: the checkpoint was computed in %s, now it is to be %s",
+            tmb__printable(fit->opts->checkpoint), names[then], names[!then]);
+    tmb__hint("resume with precision %s", names[then]);
+    return TMB_EINVAL;
+}
+
 static int same_samples(
         const tmb__fit *fit, const tmb__source *source, const char *then, const char *what)
 {
@@ -223,6 +236,7 @@ static int same_run(const tmb__fit *fit, const json_t *json)
         return tmb__fail(TMB_EMODEL, "%s: not a checkpoint of a training",
                 tmb__printable(fit->opts->checkpoint));
     TMB_TRY(same_settings(fit, settings));
+    TMB_TRY(same_precision(fit, json_is_true(json_object_get(json, "bf16"))));
     TMB_TRY(same_samples(fit, fit->train, data, "training"));
     return same_samples(fit, fit->validation, validation, "validation");
 }

@@ -75,6 +75,67 @@ TEST(registry_refuses_bad_names)
     assert_status(tmb_device_open(NULL, "ref", 1), TMB_EINVAL);
 }
 
+static bool gains(tmb_backend_device *device)
+{
+    return device != NULL;
+}
+
+TEST(registry_refuses_bf16_where_nothing_is_gained)
+{
+    tmb_device *device;
+
+    assert_ok(tmb_device_open(&device, "ref", 1));
+    assert_int_equal(tmb_device_precision(device), TMB_PRECISION_F32);
+    assert_ok(tmb_device_set_precision(device, TMB_PRECISION_F32));
+    assert_ok(tmb_device_set_precision(device, TMB_PRECISION_AUTO));
+    assert_int_equal(tmb_device_precision(device), TMB_PRECISION_F32);
+    assert_status(tmb_device_set_precision(device, TMB_PRECISION_BF16), TMB_EUNSUPPORTED);
+    assert_message("device ref does not compute in bf16");
+    assert_non_null(strstr(tmb_errhint(), "precision auto"));
+    assert_int_equal(tmb_device_precision(device), TMB_PRECISION_F32);
+    assert_status(tmb_device_set_precision(device, (tmb_precision)3), TMB_EINVAL);
+    assert_status(tmb_device_set_precision(device, (tmb_precision)-1), TMB_EINVAL);
+    assert_status(tmb_device_set_precision(NULL, TMB_PRECISION_F32), TMB_EINVAL);
+    assert_int_equal(tmb_device_precision(NULL), TMB_PRECISION_F32);
+    tmb_device_free(device);
+}
+
+TEST(registry_takes_bf16_where_it_is_gained)
+{
+    tmb_backend twin;
+    tmb_device *device;
+
+    assert_ok(tmb_device_open(&device, "ref", 1));
+    twin = *device->backend;
+    twin.bf16 = gains;
+    device->backend = &twin;
+    assert_ok(tmb_device_set_precision(device, TMB_PRECISION_AUTO));
+    assert_int_equal(tmb_device_precision(device), TMB_PRECISION_BF16);
+    assert_ok(tmb_device_set_precision(device, TMB_PRECISION_F32));
+    assert_int_equal(tmb_device_precision(device), TMB_PRECISION_F32);
+    assert_ok(tmb_device_set_precision(device, TMB_PRECISION_BF16));
+    assert_int_equal(tmb_device_precision(device), TMB_PRECISION_BF16);
+    tmb_device_free(device);
+}
+
+/* What auto takes is what can be asked for by name, on every device of this machine. */
+TEST(registry_auto_precision_is_what_the_device_gains_by)
+{
+    for (int i = 0; tmb_device_name(i); i++) {
+        tmb_device *device;
+        tmb_precision taken;
+
+        assert_ok(tmb_device_open(&device, tmb_device_name(i), 1));
+        assert_int_equal(tmb_device_precision(device), TMB_PRECISION_F32);
+        assert_ok(tmb_device_set_precision(device, TMB_PRECISION_AUTO));
+        taken = tmb_device_precision(device);
+        assert_status(tmb_device_set_precision(device, TMB_PRECISION_BF16),
+                taken == TMB_PRECISION_BF16 ? 0 : TMB_EUNSUPPORTED);
+        assert_int_equal(tmb_device_precision(device), taken);
+        tmb_device_free(device);
+    }
+}
+
 TEST(registry_says_where_it_looked_for_a_plugin)
 {
     tmb_device *device;

@@ -63,7 +63,8 @@ static void equals_apart(tmb_device *device)
     for (int k = 2; k <= net->n_layers; k++) { /* layer by layer nothing can be folded */
         tmb__exec *one;
 
-        assert_ok(tmb__exec_new_span(&one, net, (tmb__span){k - 1, k}, device, N, NULL));
+        assert_ok(tmb__exec_new_span(
+                &one, net, (tmb__span){.from = k - 1, .to = k}, device, N, NULL));
         count = tmb__shape_count(&net->layers[k - 1].out);
         assert_true(N * count <= (int64_t)TMB_COUNT(part));
         assert_ok(tmb__exec_predict(one, middle, N, part));

@@ -64,3 +64,54 @@ TEST(predict_names_what_is_wrong)
     assert_true(net->own_device);
     tmb_model_free(net);
 }
+
+/* ref, said to gain by bf16; what its lists asked for is noted. */
+static tmb_backend twin;
+static int (*ref_prepare)(tmb_program **, tmb_backend_device *, const tmb_op_list *);
+static int n_f32, n_bf16;
+
+static bool gains(tmb_backend_device *device)
+{
+    return device != NULL;
+}
+
+static int prepare(tmb_program **out, tmb_backend_device *device, const tmb_op_list *list)
+{
+    if (list->bf16)
+        n_bf16++;
+    else
+        n_f32++;
+    return ref_prepare(out, device, list);
+}
+
+TEST(predict_notices_another_precision)
+{
+    float x[INPUTS], y[3];
+    tmb_device *device;
+    tmb_model *net;
+
+    n_f32 = n_bf16 = 0;
+    fill(x, INPUTS, 4);
+    assert_ok(tmb_device_open(&device, "ref", 1));
+    twin = *device->backend;
+    ref_prepare = twin.prepare;
+    twin.prepare = prepare;
+    twin.bf16 = gains;
+    device->backend = &twin;
+    net = little_net(device);
+    assert_ok(tmb_model_predict(net, x, 1, y));
+    assert_true(n_f32 == 1 && n_bf16 == 0);
+    assert_ok(tmb_device_set_precision(device, TMB_PRECISION_BF16));
+    assert_ok(tmb_model_predict(net, x, 1, y));
+    assert_ok(tmb_model_predict(net, x, 1, y));
+    assert_true(n_f32 == 1 && n_bf16 == 1);
+    assert_ok(tmb__model_predict_f32(net, x, 1, y));
+    assert_true(n_f32 == 2 && n_bf16 == 1);
+    assert_ok(tmb_model_predict(net, x, 1, y)); /* the program in bf16 is still there */
+    assert_true(n_f32 == 2 && n_bf16 == 1);
+    assert_ok(tmb_device_set_precision(device, TMB_PRECISION_F32));
+    assert_ok(tmb__model_predict_f32(net, x, 1, y));
+    assert_true(n_f32 == 3 && n_bf16 == 1);
+    tmb_model_free(net);
+    tmb_device_free(device);
+}

@@ -67,7 +67,7 @@ static tmb__exec *span_exec(const tmb_model *net, tmb_device *device, tmb_layer 
 {
     tmb__exec *exec;
 
-    assert_ok(tmb__exec_new_span(&exec, net, (tmb__span){from, to}, device, N, spec));
+    assert_ok(tmb__exec_new_span(&exec, net, (tmb__span){.from = from, .to = to}, device, N, spec));
     return exec;
 }
 

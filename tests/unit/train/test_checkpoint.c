@@ -148,6 +148,31 @@ TEST(checkpoint_of_other_photos_is_refused)
     fixture_free(&f);
 }
 
+static bool gains(tmb_backend_device *device)
+{
+    return device != NULL;
+}
+
+TEST(checkpoint_of_another_precision_is_refused)
+{
+    fixture f = made();
+    tmb_model *net = compiled(&adam);
+    tmb_backend twin;
+    tmb_device *device;
+
+    assert_ok(tmb_device_open(&device, "ref", 1));
+    twin = *device->backend;
+    twin.bf16 = gains;
+    device->backend = &twin;
+    assert_ok(tmb_device_set_precision(device, TMB_PRECISION_BF16));
+    assert_ok(tmb_model_set_device(net, device));
+    refused(&f, net, f.train, (tmb_fit_opts){.validation = f.validation}, TMB_EINVAL);
+    assert_message("the checkpoint was computed in f32, now it is to be bf16");
+    tmb_model_free(net);
+    tmb_device_free(device);
+    fixture_free(&f);
+}
+
 TEST(checkpoint_of_another_net_is_refused)
 {
     fixture f = made();
