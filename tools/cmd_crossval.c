@@ -202,7 +202,7 @@ static int run(crossval *job)
     TMB_TRY(open_net(job, pretrained));
     TMB_TRY(open_rows(job));
     TMB_TRY(make_room(job));
-    TMB_TRY(run_folder_settings(&job->run, job->opts, data));
+    TMB_TRY(run_folder_settings(&job->run, job->opts, data, job->device));
     ui_say(&job->u, "method %s: %d rounds of %d folds of %lld photos, seed %llu",
             method_names[method], job->repeats, job->folds,
             (long long)(job->features.n / job->views),

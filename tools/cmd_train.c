@@ -91,10 +91,11 @@ static void say_what_comes(const train_job *job)
         ui_say(&job->u, "  %d %s", k, tmb__printable(tmb_images_class_name(job->train, k)));
     if (job->advice) ui_say(&job->u, "%s", job->advice);
     if (job->recipe.epochs) snprintf(epochs, sizeof epochs, ", epochs %d", job->recipe.epochs);
-    ui_say(&job->u, "recipe %s: %s\n%dx%d, batch %d%s, seed %llu, device %s, %d threads",
+    ui_say(&job->u, "recipe %s: %s\n%dx%d, batch %d%s, seed %llu, device %s, %d threads, %s",
             job->recipe.name, job->recipe.about, pre->size[0], pre->size[1], job->recipe.batch,
             epochs, (unsigned long long)job->recipe.compile.seed,
-            opt_text(job->opts, OPT_DEVICE, "auto"), tmb_device_threads(job->device));
+            opt_text(job->opts, OPT_DEVICE, "auto"), tmb_device_threads(job->device),
+            precision_text(job->device));
 }
 
 /* Folders that hold one and the same class order are the rule; anything else is told at once. */
@@ -167,7 +168,7 @@ int train_fit(train_job *job, const tmb_fit_opts *opts)
     fit.stop = &ui_stop;
     status = tmb_model_fit(job->model, job->train, &fit);
     if (fit.resume && (status == 0 || status == TMB_ESTOPPED)) /* the checkpoint took the options */
-        TMB_TRY(run_folder_settings(&job->run, job->opts, job->data));
+        TMB_TRY(run_folder_settings(&job->run, job->opts, job->data, job->device));
     if (status < 0) explain(job, status);
     return status;
 }
@@ -253,7 +254,7 @@ static int start_folder(const train_job *job)
     TMB_TRY(run_folder_report(&job->run, &job->report));
     if (opt_given(job->opts, OPT_RESUME)) return 0;
     run_folder_clear(&job->run);
-    TMB_TRY(run_folder_settings(&job->run, job->opts, job->data));
+    TMB_TRY(run_folder_settings(&job->run, job->opts, job->data, job->device));
     TMB_TRY(run_folder_split(&job->run, job->train, job->validation));
     return write_preview(job);
 }

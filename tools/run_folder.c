@@ -2,7 +2,7 @@
  *
  * The lock is a flock on RUN/.lock, so a run that died leaves nothing to clean up. run.json has one
  * member for each option given, all of them text as on the command line, so that --resume can read
- * them again; whether the checkpoint fits them is for the library to say. */
+ * them again, and always the precision, since auto is another one elsewhere; whether the checkpoint fits them is for the library to say. */
 #include "run_folder.h"
 
 #include <errno.h>
@@ -170,7 +170,8 @@ static int write_text(const char *path, tmb__strbuf *sb)
 
 /* ---- run.json ---- */
 
-int run_folder_settings(const run_folder *run, const options *opts, const char *data)
+int run_folder_settings(
+        const run_folder *run, const options *opts, const char *data, const tmb_device *device)
 {
     char *real = realpath(data, NULL);
     tmb__strbuf sb = {0};
@@ -179,9 +180,12 @@ int run_folder_settings(const run_folder *run, const options *opts, const char *
     put_json_string(&sb, real ? real : data);
     free(real);
     for (int i = 0; i < OPTION_COUNT; i++) {
-        if (is_free(i) || !opts->value[i].set) continue;
+        const char *text =
+                i == OPT_PRECISION ? precision_text(device) : opt_text(opts, (option_id)i, NULL);
+
+        if (is_free(i) || !text) continue;
         tmb__strbuf_add(&sb, ",\n  \"%s\": ", option_table[i].name);
-        put_json_string(&sb, opts->value[i].text[0]);
+        put_json_string(&sb, text);
     }
     tmb__strbuf_add(&sb, "\n}\n");
     return write_text(run->settings, &sb);
@@ -203,6 +207,7 @@ int run_folder_adopt(run_folder *run, options *opts, const char **data)
         if (text && strcmp(name, "data") != 0) TMB_TRY(opt_adopt(opts, name, text));
         if (text && strcmp(name, "data") == 0 && !*data) *data = text;
     }
+    TMB_TRY(opt_adopt(opts, "precision", "f32")); /* of the time when all was */
     if (*data) return 0;
     return tmb__fail(TMB_EMODEL, "%s: it does not name the data", tmb__printable(run->settings));
 }

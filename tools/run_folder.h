@@ -32,7 +32,8 @@ void run_folder_clear(const run_folder *run);
 /* run.json: the data folder and the options that change what is learned. With --resume it is read:
  * options that are not given again, and the folder if `*data` is NULL, are taken from it. */
 int run_folder_adopt(run_folder *run, options *opts, const char **data);
-int run_folder_settings(const run_folder *run, const options *opts, const char *data);
+int run_folder_settings(
+        const run_folder *run, const options *opts, const char *data, const tmb_device *device);
 /* split.csv: file_name,label,split of every photo that takes part. */
 int run_folder_split(const run_folder *run, tmb_images *train, tmb_images *validation);
 /* report.json: every notice, by kind. */

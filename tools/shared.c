@@ -4,10 +4,20 @@
 
 #include <string.h>
 
+/* Commands without --precision compute in f32. */
 int open_device(tmb_device **out, const options *opts)
 {
-    return tmb_device_open(
-            out, opt_text(opts, OPT_DEVICE, NULL), (int)opt_number(opts, OPT_THREADS, 0));
+    const bool takes = (option_table[OPT_PRECISION].commands >> opts->command) & 1;
+    const int fallback = takes ? TMB_PRECISION_AUTO : TMB_PRECISION_F32;
+
+    TMB_TRY(tmb_device_open(
+            out, opt_text(opts, OPT_DEVICE, NULL), (int)opt_number(opts, OPT_THREADS, 0)));
+    return tmb_device_set_precision(*out, (tmb_precision)opt_choice(opts, OPT_PRECISION, fallback));
+}
+
+const char *precision_text(const tmb_device *device)
+{
+    return tmb_device_precision(device) == TMB_PRECISION_BF16 ? "bf16" : "f32";
 }
 
 int open_model(tmb_model **out, const char *path)

@@ -63,6 +63,7 @@ int ui_print(tmb__strbuf *sb);
 /* ---- shared by commands ---- */
 
 int open_device(tmb_device **out, const options *opts);
+const char *precision_text(const tmb_device *device); /* "f32" or "bf16": what is in force */
 int open_model(tmb_model **out, const char *path);
 /* The picture options of train, evaluate and preview into `out`. */
 void images_opts_from(tmb_images_opts *out, const options *opts);

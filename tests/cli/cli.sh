@@ -10,7 +10,7 @@ set -u
 . "$(dirname "$0")/../meta.sh"
 cases=$root/tests/cli/cases
 
-# Times, speeds, processes, versions; lengths of what holds them; figures that follow from rounding.
+# Times, speeds, processes, versions, precisions; lengths of what holds them; figures that follow from rounding.
 mask() {
     sed -E -e "s|$PWD|PWD|g" \
         -e 's/^(Epoch [0-9]+\/[0-9]+).*/\1 .../' \
@@ -22,6 +22,7 @@ mask() {
         -e 's/,(mugs|teapots),[01]\.[0-9]{6}/,CLASS,P/g' \
         -e 's/: stopped (in|after) .*/: stopped .../' \
         -e 's/(process|threads|thread) [0-9]+/\1 N/; s/[0-9]+ threads/N threads/' \
+        -e 's/N threads, (f32|bf16)$/N threads, PRECISION/; s/"precision": "(f32|bf16)"/"precision": PRECISION/' \
         -e 's/its header alone has [0-9]+/its header alone has N/' \
         -e 's/\b[0-9a-f]{64}\b/SHA256/g; s/fingerprint .*/fingerprint .../' \
         -e "s/${version//./\\.}/VERSION/g"
