@@ -265,6 +265,11 @@ static void op_time(const struct tmb_program *p, int op, tmb_op_time *out)
                 sizeof(float) * (elements(p, p->ops[op].in[i]) + elements(p, p->ops[op].out[i]));
 }
 
+static bool gains_by_bf16(tmb_backend_device *device)
+{
+    return device->amx;
+}
+
 const tmb_backend *tmb_backend_cpu(uint32_t host_abi);
 
 const tmb_backend *tmb_backend_cpu(uint32_t host_abi)
@@ -284,6 +289,7 @@ const tmb_backend *tmb_backend_cpu(uint32_t host_abi)
             .memory = memory,
             .profile = profile,
             .op_time = op_time,
+            .bf16 = gains_by_bf16,
     };
 
     return host_abi == TMB_BACKEND_ABI ? &cpu : NULL;
