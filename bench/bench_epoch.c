@@ -59,7 +59,7 @@ int main(int argc, char **argv)
     must(tmb_images_open(&images, argv[1], &opts));
     job.photos = tmb_images_count(images);
     bench_net_post(&net, recipe.batch);
-    job.floor = bench_floor_new(&net, threads);
+    job.floor = bench_floor_new(&net, threads, false);
     must(tmb_device_open(&device, "cpu", threads));
     must(tmb_recipe_model(&model, &recipe, 2));
     recipe.compile.device = device;

@@ -4,7 +4,9 @@
  * Winograd, pools plain and blocked, dense layers as the library likes them. Kernels are taken as
  * packed, activations as already in the wanted order: reorders are not counted, nor are optimizer,
  * loss and dropout, for which the library has no primitive. What is left is less than a step needs.
- */
+ *
+ * In bf16 activations, their gradients and kernels are bf16, biases and the gradients that an optimizer
+ * reads f32. Every op is timed in f32 too and the faster counts, since not all gain. */
 #include "bench_floor.h"
 
 #include "bench_host.h"
@@ -31,6 +33,7 @@ struct bench_floor {
     const bench_net *net;
     dnnl_engine_t engine;
     dnnl_stream_t stream;
+    dnnl_data_type_t type; /* of what is added now */
     prim prims[FLOOR_PRIMS];
     int n_prims, rounds, threads;
 };
@@ -44,19 +47,35 @@ static void must(dnnl_status_t status, const char *what)
 
 /* ---- making ---- */
 
-static dnnl_memory_desc_t describe(int rank, const int64_t *dims, dnnl_format_tag_t tag)
+static dnnl_memory_desc_t describe(
+        int rank, const int64_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
 {
     dnnl_memory_desc_t md;
     dnnl_dims_t all = {0};
 
     memcpy(all, dims, (size_t)rank * sizeof *dims);
-    must(dnnl_memory_desc_init_by_tag(&md, rank, all, dnnl_f32, tag), "memory descriptor");
+    must(dnnl_memory_desc_init_by_tag(&md, rank, all, type, tag), "memory descriptor");
     return md;
 }
 
-#define MD(tag, ...)                                                                               \
+#define MD(type, tag, ...)                                                                         \
     describe((int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                      \
-            (const int64_t[]){__VA_ARGS__}, tag)
+            (const int64_t[]){__VA_ARGS__}, type, tag)
+
+/* Small numbers. The upper half of an f32 is a bf16. */
+static void fill(void *data, size_t size, dnnl_data_type_t type)
+{
+    for (size_t e = 0; e < size / (type == dnnl_bf16 ? 2 : 4); e++) {
+        const float value = (float)(e % 19) * 0.1f - 0.9f;
+        uint32_t bits;
+
+        memcpy(&bits, &value, sizeof bits);
+        if (type == dnnl_bf16)
+            ((uint16_t *)data)[e] = (uint16_t)(bits >> 16);
+        else
+            ((float *)data)[e] = value;
+    }
+}
 
 static void add_arg(
         bench_floor *f, prim *p, const_dnnl_primitive_desc_t pd, int arg, dnnl_query_t what, int i)
@@ -72,8 +91,7 @@ static void add_arg(
     if (what == dnnl_query_workspace_md)
         memset(data, 0, size);
     else
-        for (size_t e = 0; e < size / sizeof(float); e++)
-            ((float *)data)[e] = (float)(e % 19) * 0.1f - 0.9f;
+        fill(data, size, md->data_type);
     p->args[p->n_args++] = (dnnl_exec_arg_t){arg, memory};
 }
 
@@ -100,6 +118,7 @@ static bool add_prim(bench_floor *f, int op, const char *variant, const_dnnl_op_
     dnnl_primitive_desc_t pd;
     const char *name = "";
 
+    if (f->n_prims == FLOOR_PRIMS) must(dnnl_out_of_memory, "more than FLOOR_PRIMS");
     if (dnnl_primitive_desc_create(&pd, desc, NULL, f->engine, hint) != dnnl_success) return false;
     *p = (prim){.what = f->net->op[op].name, .op = op};
     dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name);
@@ -124,9 +143,11 @@ static void add_conv(
     const int64_t *x = dims_of(f, data ? o->out[0] : o->in[0]);
     const int64_t *w = dims_of(f, weights ? o->out[0] : o->in[1]);
     const int64_t *y = dims_of(f, data ? o->in[0] : weights ? o->in[1] : o->out[0]);
-    const dnnl_memory_desc_t src = MD(tag, x[0], x[3], x[1], x[2]);
-    const dnnl_memory_desc_t kernel = MD(dnnl_format_tag_any, w[3], w[2], w[0], w[1]);
-    const dnnl_memory_desc_t bias = MD(dnnl_a, w[3]), dst = MD(tag, y[0], y[3], y[1], y[2]);
+    const dnnl_memory_desc_t src = MD(f->type, tag, x[0], x[3], x[1], x[2]),
+                             dst = MD(f->type, tag, y[0], y[3], y[1], y[2]);
+    const dnnl_memory_desc_t kernel = MD(f->type, dnnl_format_tag_any, w[3], w[2], w[0], w[1]),
+                             grad = MD(dnnl_f32, dnnl_format_tag_any, w[3], w[2], w[0], w[1]);
+    const dnnl_memory_desc_t bias = MD(dnnl_f32, dnnl_a, w[3]);
     const dnnl_dims_t stride = {o->attr.stride[0], o->attr.stride[1]};
     const dnnl_dims_t before = {o->attr.pad[0], o->attr.pad[1]},
                       after = {o->attr.pad[2], o->attr.pad[3]};
@@ -147,7 +168,7 @@ static void add_conv(
                 "convolution");
     else
         must(dnnl_convolution_backward_weights_desc_init(
-                     &desc, alg, &src, &kernel, &bias, &dst, stride, before, after),
+                     &desc, alg, &src, &grad, &bias, &dst, stride, before, after),
                 "convolution");
     add_prim(f, op, variant, &desc, hint, true);
     dnnl_primitive_desc_destroy(hint);
@@ -159,8 +180,8 @@ static void add_pool(bench_floor *f, int op, dnnl_format_tag_t tag, const char *
     const bool back = o->kind == TMB_OP_POOL_BWD;
     const int64_t *x = dims_of(f, back ? o->out[0] : o->in[0]),
                   *y = dims_of(f, back ? o->in[0] : o->out[0]);
-    const dnnl_memory_desc_t src = MD(tag, x[0], x[3], x[1], x[2]),
-                             dst = MD(tag, y[0], y[3], y[1], y[2]);
+    const dnnl_memory_desc_t src = MD(f->type, tag, x[0], x[3], x[1], x[2]),
+                             dst = MD(f->type, tag, y[0], y[3], y[1], y[2]);
     const dnnl_dims_t kernel = {2, 2}, none = {0, 0};
     dnnl_pooling_desc_t desc;
     dnnl_primitive_desc_t hint;
@@ -172,7 +193,7 @@ static void add_pool(bench_floor *f, int op, dnnl_format_tag_t tag, const char *
         add_prim(f, op, variant, &desc, NULL, false);
         return;
     }
-    must(dnnl_primitive_desc_create(&hint, &desc, NULL, f->engine, NULL), "pool");
+    if (dnnl_primitive_desc_create(&hint, &desc, NULL, f->engine, NULL) != dnnl_success) return;
     must(dnnl_pooling_backward_desc_init(
                  &desc, dnnl_pooling_max, &src, &dst, kernel, kernel, none, none),
             "pool");
@@ -187,14 +208,14 @@ static void add_relu(bench_floor *f, int op)
     const int64_t *x = dims_of(f, o->in[0]);
     const bool picture = f->net->tensor[o->in[0]].rank == 4;
     const int64_t pooled = picture ? x[1] / 2 * (x[2] / 2) * x[3] : x[1];
-    const dnnl_memory_desc_t md = MD(dnnl_ab, x[0], pooled);
+    const dnnl_memory_desc_t md = MD(f->type, dnnl_ab, x[0], pooled);
     dnnl_eltwise_desc_t desc;
     dnnl_primitive_desc_t hint;
 
     must(dnnl_eltwise_forward_desc_init(
                  &desc, dnnl_forward_training, dnnl_eltwise_relu_use_dst_for_bwd, &md, 0, 0),
             "ReLU");
-    must(dnnl_primitive_desc_create(&hint, &desc, NULL, f->engine, NULL), "ReLU");
+    if (dnnl_primitive_desc_create(&hint, &desc, NULL, f->engine, NULL) != dnnl_success) return;
     must(dnnl_eltwise_backward_desc_init(&desc, dnnl_eltwise_relu_use_dst_for_bwd, &md, &md, 0, 0),
             "ReLU");
     add_prim(f, op, "plain", &desc, hint, false);
@@ -207,9 +228,11 @@ static void add_dense(bench_floor *f, int op)
     const bool data = o->kind == TMB_OP_DENSE_BWD_DATA,
                weights = o->kind == TMB_OP_DENSE_BWD_WEIGHTS;
     const int64_t *w = dims_of(f, weights ? o->out[0] : o->in[1]), n = f->net->batch;
-    const dnnl_memory_desc_t src = MD(dnnl_ab, n, w[0]),
-                             kernel = MD(dnnl_format_tag_any, w[1], w[0]);
-    const dnnl_memory_desc_t bias = MD(dnnl_a, w[1]), dst = MD(dnnl_ab, n, w[1]);
+    const dnnl_memory_desc_t src = MD(f->type, dnnl_ab, n, w[0]),
+                             dst = MD(f->type, dnnl_ab, n, w[1]);
+    const dnnl_memory_desc_t kernel = MD(f->type, dnnl_format_tag_any, w[1], w[0]),
+                             grad = MD(dnnl_f32, dnnl_format_tag_any, w[1], w[0]);
+    const dnnl_memory_desc_t bias = MD(dnnl_f32, dnnl_a, w[1]);
     dnnl_inner_product_desc_t desc;
     dnnl_primitive_desc_t hint;
 
@@ -220,11 +243,11 @@ static void add_dense(bench_floor *f, int op)
         add_prim(f, op, "any", &desc, NULL, true);
         return;
     }
-    must(dnnl_primitive_desc_create(&hint, &desc, NULL, f->engine, NULL), "dense");
+    if (dnnl_primitive_desc_create(&hint, &desc, NULL, f->engine, NULL) != dnnl_success) return;
     if (data)
         must(dnnl_inner_product_backward_data_desc_init(&desc, &src, &kernel, &dst), "dense");
     else
-        must(dnnl_inner_product_backward_weights_desc_init(&desc, &src, &kernel, &bias, &dst),
+        must(dnnl_inner_product_backward_weights_desc_init(&desc, &src, &grad, &bias, &dst),
                 "dense");
     add_prim(f, op, "any", &desc, hint, true);
     dnnl_primitive_desc_destroy(hint);
@@ -258,7 +281,7 @@ static void add_op(bench_floor *f, int op)
     }
 }
 
-bench_floor *bench_floor_new(const bench_net *net, int threads)
+bench_floor *bench_floor_new(const bench_net *net, int threads, bool bf16)
 {
     bench_floor *f = calloc(1, sizeof *f);
 
@@ -268,8 +291,12 @@ bench_floor *bench_floor_new(const bench_net *net, int threads)
     omp_set_num_threads(threads);
     must(dnnl_engine_create(&f->engine, dnnl_cpu, 0), "engine");
     must(dnnl_stream_create(&f->stream, f->engine, dnnl_stream_default_flags), "stream");
-    for (int op = 0; op < net->n_ops; op++)
+    for (int op = 0; op < net->n_ops; op++) {
+        f->type = dnnl_f32;
         add_op(f, op);
+        f->type = dnnl_bf16;
+        if (bf16) add_op(f, op);
+    }
     return f;
 }
 

@@ -321,20 +321,19 @@ static void finish(bench_net *net, int z, tmb_loss loss, bool rmsprop)
 
 /* ---- the nets ---- */
 
-static void start(bench_net *net, const char *name, int batch, int side)
+static void start(bench_net *net, const char *name, int batch)
 {
     memset(net, 0, sizeof *net);
     net->name = name;
     net->batch = batch;
-    net->x = add_tensor(net, TMB_ROLE_INPUT, true, DIMS(batch, side, side, 3));
 }
 
 void bench_net_post(bench_net *net, int batch)
 {
     int x, flat;
 
-    start(net, "post", batch, 150);
-    x = net->x;
+    start(net, "post", batch);
+    x = net->x = add_tensor(net, TMB_ROLE_INPUT, true, DIMS(batch, 150, 150, 3));
     for (int i = 0; i < 3; i++)
         x = pool(net, conv(net, x, i < 2 ? 32 : 64, 1, 0, true));
     flat = add_tensor(
@@ -344,11 +343,24 @@ void bench_net_post(bench_net *net, int batch)
     finish(net, x, TMB_BINARY_CROSSENTROPY, true);
 }
 
+/* Flattening copies nothing, so the rows come flat. */
+void bench_net_head(bench_net *net, int batch)
+{
+    int x;
+
+    start(net, "head", batch);
+    net->x = add_tensor(net, TMB_ROLE_INPUT, true, DIMS(batch, 4 * 4 * 512));
+    x = dense(net, net->x, 256, TMB_RELU);
+    x = dense(net, simple(net, TMB_OP_DROPOUT, "dropout", x, -1), 1, TMB_LINEAR);
+    finish(net, x, TMB_BINARY_CROSSENTROPY, true);
+}
+
 void bench_net_residual(bench_net *net, int batch)
 {
     int x, y;
 
-    start(net, "residual", batch, 128);
+    start(net, "residual", batch);
+    net->x = add_tensor(net, TMB_ROLE_INPUT, true, DIMS(batch, 128, 128, 3));
     x = batchnorm(net, conv(net, net->x, 32, 2, 1, false), true);
     for (int filters = 64; filters <= 256; filters *= 2) {
         x = pool(net, batchnorm(net, conv(net, x, filters, 1, 1, false), true));

@@ -24,6 +24,8 @@ typedef struct bench_net {
 
 /* The post's net: 150 x 150, three convolutions, dense 64, dropout, one sigmoid; RMSprop. */
 void bench_net_post(bench_net *net, int batch);
+/* The post's head on VGG16's features, 4 x 4 x 512: dense 256, dropout, one sigmoid; RMSprop. */
+void bench_net_head(bench_net *net, int batch);
 /* A small residual net with batch normalisation, 128 x 128; SGD with momentum. */
 void bench_net_residual(bench_net *net, int batch);
 tmb_op_list bench_net_list(const bench_net *net);

@@ -1,6 +1,6 @@
-/* bench_step.c - a whole f32 training step against the sum of oneDNN's own primitives
+/* bench_step.c - a whole training step against the sum of oneDNN's own primitives
  *
- *     bench_step [post|residual] [threads [rounds]]
+ *     bench_step [post|head|residual] [threads [rounds [f32|bf16]]]
  *
  * Rounds of our step and of every primitive take turns in one process, so that both meet the same
  * machine. Prints the median and spread of our step, the sum over the ops of the best primitive's
@@ -9,6 +9,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "bench_floor.h"
 #include "bench_host.h"
+#include "bench_result.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,15 +61,18 @@ static void fill(subject *s)
     }
 }
 
-static void open_subject(subject *s, bool residual, int threads)
+static void open_subject(subject *s, const char *net, int threads, bool bf16)
 {
     tmb_op_list list;
 
-    if (residual)
+    if (strcmp(net, "residual") == 0)
         bench_net_residual(&s->net, 32);
+    else if (strcmp(net, "head") == 0)
+        bench_net_head(&s->net, 16);
     else
         bench_net_post(&s->net, 16);
     list = bench_net_list(&s->net);
+    list.bf16 = bf16;
     s->host = bench_host_open(threads);
     s->backend = tmb_backend_cpu(TMB_BACKEND_ABI);
     must(s->backend->open(&s->device, 0, &s->host));
@@ -119,17 +123,28 @@ static void print_ops(subject *s)
     }
 }
 
+static void report(const subject *s, const char *how, const double *ours, int n, double floor)
+{
+    char work[64];
+
+    snprintf(work, sizeof work, "%s step, batch %d", s->net.name, s->net.batch);
+    bench_result_print(&(bench_result){work, "Thimble", how, "ms"}, ours, n);
+    how = strcmp(how, "bf16") == 0 ? "bf16 or f32" : "f32";
+    bench_result_print(&(bench_result){work, "oneDNN's primitives", how, "ms"}, &floor, 1);
+}
+
 int main(int argc, char **argv)
 {
     static subject s;
-    const bool residual = argc > 1 && strcmp(argv[1], "residual") == 0;
+    const char *net = argc > 1 ? argv[1] : "post", *how = argc > 4 ? argv[4] : "f32";
+    const bool bf16 = strcmp(how, "bf16") == 0;
     const int threads = argc > 2 ? atoi(argv[2]) : 2, rounds = argc > 3 ? atoi(argv[3]) : 15;
     double ours[FLOOR_ROUNDS], medians, fastest, median;
     bench_floor *floor;
 
     if (rounds < 1 || rounds > FLOOR_ROUNDS || threads < 1) return 2;
-    open_subject(&s, residual, threads);
-    floor = bench_floor_new(&s.net, threads);
+    open_subject(&s, net, threads, bf16);
+    floor = bench_floor_new(&s.net, threads, bf16);
     for (int i = -1; i < rounds; i++) { /* round -1 warms up */
         const double ms = time_step(&s, threads);
 
@@ -141,10 +156,11 @@ int main(int argc, char **argv)
     printf("oneDNN's best primitives, %d threads:\n", threads);
     bench_floor_sum(floor, &medians, &fastest);
     print_ops(&s);
-    printf("%s, batch %d, %d threads, %d rounds: step median %.2f ms (%.2f to %.2f); sum of "
+    printf("%s, %s, batch %d, %d threads, %d rounds: step median %.2f ms (%.2f to %.2f); sum of "
            "oneDNN's primitives %.2f (fastest %.2f); ratio of medians %.2f, of the fastest %.2f\n",
-            s.net.name, s.net.batch, threads, rounds, median, ours[0], ours[rounds - 1], medians,
-            fastest, median / medians, ours[0] / fastest);
+            s.net.name, how, s.net.batch, threads, rounds, median, ours[0], ours[rounds - 1],
+            medians, fastest, median / medians, ours[0] / fastest);
+    report(&s, how, ours, rounds, medians);
     close_subject(&s);
     return 0;
 }
