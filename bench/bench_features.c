@@ -3,6 +3,8 @@
  *     bench_features DIR [NETWORK [SIZE [THREADS]]]
  *
  * Weights are random: time does not depend on them. peer_torch_features.py does the same in PyTorch. */
+#include "bench_result.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,12 +36,13 @@ static int compare(const void *a, const void *b)
 }
 
 /* The network alone, on a batch in memory. */
-static void time_batch(tmb_model *net, int size)
+static void time_batch(tmb_model *net, const char *name, int size)
 {
     const size_t floats = (size_t)BATCH * (size_t)size * (size_t)size * 3;
     float *x = calloc(floats, sizeof *x);
     float *y = calloc((size_t)BATCH * (size_t)tmb_model_outputs(net), sizeof *y);
     double ms[ROUNDS];
+    char work[96];
 
     if (!x || !y) exit(1);
     for (size_t i = 0; i < floats; i++)
@@ -54,27 +57,32 @@ static void time_batch(tmb_model *net, int size)
     qsort(ms, ROUNDS, sizeof ms[0], compare);
     printf("batch of %d: %.1f ms (%.1f-%.1f), %.0f photos/s\n", BATCH, ms[ROUNDS / 2], ms[0],
             ms[ROUNDS - 1], 1e3 * BATCH / ms[ROUNDS / 2]);
+    snprintf(work, sizeof work, "%s at %d, batch of %d", name, size, BATCH);
+    bench_result_print(&(bench_result){work, "Thimble", "f32", "ms"}, ms, ROUNDS);
     free(x);
     free(y);
 }
 
-static void time_folder(tmb_model *net, const char *path)
+static void time_folder(tmb_model *net, const char *name, int size, const char *path)
 {
     const tmb_images_opts opts = {
             .preprocess = tmb_model_preprocess(net), .batch = BATCH, .part = TMB_ALL};
     const double start = now();
     tmb_features features;
     tmb_images *images;
-    double opened, done;
+    double opened, done, rate;
+    char work[96];
 
     check(tmb_images_open(&images, path, &opts));
     opened = now();
     check(tmb_model_features(&features, net, images, NULL));
     done = now();
+    rate = (double)features.n / (done - start);
     printf("folder: %lld photos in %.1f s, %.0f photos/s; read and decoded in %.1f s, the rest "
            "%.1f s\n",
-            (long long)features.n, done - start, (double)features.n / (done - start),
-            opened - start, done - opened);
+            (long long)features.n, done - start, rate, opened - start, done - opened);
+    snprintf(work, sizeof work, "%s at %d, folder to features", name, size);
+    bench_result_print(&(bench_result){work, "Thimble", "f32", "photos/s"}, &rate, 1);
     tmb_features_free(&features);
     tmb_images_free(images);
 }
@@ -96,8 +104,8 @@ int main(int argc, char **argv)
     check(tmb_backbone_model(&net, &opts));
     check(tmb_model_set_device(net, device));
     printf("%s at %d, %d threads\n", name, size, threads);
-    time_batch(net, size);
-    time_folder(net, argv[1]);
+    time_batch(net, name, size);
+    time_folder(net, name, size, argv[1]);
     tmb_model_free(net);
     tmb_device_free(device);
     return 0;

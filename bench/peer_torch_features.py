@@ -1,11 +1,14 @@
 """Bottleneck features of a folder of photos in PyTorch, as its users write it, and the network alone.
 
-    python bench/peer_torch_features.py DIR [mobilenet_v2|vgg16|resnet50] [size [threads]]
+    python bench/peer_torch_features.py DIR [mobilenet_v2|vgg16|resnet50] [size [threads [quick]]]
 
 The networks are torchvision's with random weights: time does not depend on them. float32 and bfloat16
 autocast, both memory formats, eager and compiled take turns on a batch in memory; the best median is
-then used for the folder, with the loader's workers that serve it best (0, 1, 2).
+then used for the folder, with the loader's workers that serve it best (0, 1, 2). `quick` leaves out what
+is compiled, and workers.
 """
+import json
+import os
 import statistics
 import sys
 import time
@@ -31,20 +34,25 @@ def run(net, x, bf16, channels_last):
         return net(x).float()
 
 
-def median_ms(call, rounds=7):
+def times_ms(call, rounds=7):
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
         call()
         times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times), min(times), max(times)
+    return sorted(times)
 
 
-def best_way(name, size, batch):
+def result(work, how, unit, values):
+    who = "PyTorch, tcmalloc" if "tcmalloc" in os.environ.get("LD_PRELOAD", "") else "PyTorch"
+    print("RESULT " + json.dumps({"work": work, "who": who, "how": how, "unit": unit, "values": values}))
+
+
+def best_way(name, size, batch, quick):
     x, best = torch.rand(batch, 3, size, size), None
     for channels_last in (False, True):
         for bf16 in (False, True):
-            for compiled in (False, True):
+            for compiled in (False,) if quick else (False, True):
                 net = network(name)
                 if channels_last:
                     net = net.to(memory_format=torch.channels_last)
@@ -56,11 +64,14 @@ def best_way(name, size, batch):
                 except Exception as error:  # no compiler, or one that refuses the net
                     print(f"  compiled {compiled}: {type(error).__name__}")
                     continue
-                ms, low, high = median_ms(lambda: run(net, x, bf16, channels_last))
-                print(f"  {'bf16' if bf16 else 'f32 '} {'nhwc' if channels_last else 'nchw'} "
-                      f"{'compiled' if compiled else 'eager   '} {ms:8.1f} ms ({low:.1f}-{high:.1f})")
+                times = times_ms(lambda: run(net, x, bf16, channels_last))
+                ms = statistics.median(times)
+                how = (f"{'bf16' if bf16 else 'f32'} {'nhwc' if channels_last else 'nchw'} "
+                       f"{'compiled' if compiled else 'eager'}")
+                print(f"  {how:18} {ms:8.1f} ms ({times[0]:.1f}-{times[-1]:.1f})")
+                result(f"{name} at {size}, batch of {batch}", how, "ms", times)
                 if best is None or ms < best[0]:
-                    best = (ms, net, bf16, channels_last)
+                    best = (ms, net, bf16, channels_last, how)
     return best
 
 
@@ -79,11 +90,14 @@ def main():
     size = int(sys.argv[3]) if len(sys.argv) > 3 else 224
     torch.set_num_threads(int(sys.argv[4]) if len(sys.argv) > 4 else 2)
     print(f"PyTorch {torch.__version__}, {name} at {size}, {torch.get_num_threads()} threads")
-    best = best_way(name, size, 16)
+    quick = sys.argv[5:] == ["quick"]
+    best = best_way(name, size, 16, quick)
     print(f"best of a batch of 16: {best[0]:.1f} ms, {16e3 / best[0]:.0f} photos/s")
-    for workers in (0, 1, 2):
+    for workers in (0,) if quick else (0, 1, 2):
         n, seconds = folder(path, size, 16, best, workers)
         print(f"folder, {workers} workers: {n} photos in {seconds:.1f} s, {n / seconds:.0f} photos/s")
+        result(f"{name} at {size}, folder to features", f"{best[4]}, {workers} workers",
+               "photos/s", [n / seconds])
 
 
 if __name__ == "__main__":

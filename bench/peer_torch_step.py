@@ -1,10 +1,12 @@
-"""One f32 training step of the nets of bench_step in PyTorch, on as many threads.
+"""One training step of the nets of bench_step in PyTorch, on as many threads.
 
-    python bench/peer_torch_step.py [post|residual] [threads [rounds]]
+    python bench/peer_torch_step.py [post|head|residual] [threads [rounds [quick]]]
 
-The two memory formats take turns; the best median counts. Same shapes, same optimizer, random
-numbers. One thread is timed by the processor's clock, which other programs do not stretch.
+float32 and bfloat16 autocast, both memory formats, eager and compiled take turns; the best median counts.
+`quick` leaves out what is compiled. Same shapes, same optimizer, random numbers. One thread is timed by the processor's clock, which other programs do not stretch.
 """
+import json
+import os
 import statistics
 import sys
 import time
@@ -22,6 +24,10 @@ def post():
     layers += [nn.Flatten(), nn.Linear(64 * 17 * 17, 64), nn.ReLU()]
     layers += [nn.Dropout(0.5), nn.Linear(64, 1)]
     return nn.Sequential(*layers)
+
+
+def head():
+    return nn.Sequential(nn.Linear(4 * 4 * 512, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 1))
 
 
 class Residual(nn.Module):
@@ -49,26 +55,30 @@ class Residual(nn.Module):
 
 
 class Case:
-    def __init__(self, name, channels_last):
+    def __init__(self, name, bf16, channels_last, compiled):
         torch.manual_seed(1)
-        batch, side = (16, 150) if name == "post" else (32, 128)
-        self.net = post() if name == "post" else Residual()
-        self.x = torch.rand(batch, 3, side, side)
-        self.t = torch.randint(0, 2, (batch,))
+        self.net = {"post": post, "head": head, "residual": Residual}[name]()
+        self.x = torch.rand({"post": (16, 3, 150, 150), "head": (16, 8192), "residual": (32, 3, 128, 128)}[name])
+        self.t = torch.randint(0, 2, (len(self.x),))
+        self.bf16 = bf16
         if channels_last:
             self.net = self.net.to(memory_format=torch.channels_last)
             self.x = self.x.to(memory_format=torch.channels_last)
         parameters = self.net.parameters()
-        if name == "post":
+        if name != "residual":
             self.optimizer = torch.optim.RMSprop(parameters, 1e-4, alpha=0.9, foreach=True)
         else:
             self.optimizer = torch.optim.SGD(parameters, 1e-4, momentum=0.9, foreach=True)
+        if compiled:
+            self.net = torch.compile(self.net)
         self.seconds = []
 
     def step(self):
         start = clock()
         self.optimizer.zero_grad()
-        z = self.net(self.x)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            z = self.net(self.x)
+        z = z.float()
         if z.shape[1] == 1:
             loss = F.binary_cross_entropy_with_logits(z[:, 0], self.t.float())
         else:
@@ -83,14 +93,30 @@ rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 15
 threads = int(sys.argv[2]) if len(sys.argv) > 2 else 2
 clock = time.process_time if threads == 1 else time.perf_counter
 torch.set_num_threads(threads)
-cases = {"default": Case(name, False), "channels_last": Case(name, True)}
-for _ in range(rounds + 3):
+quick = sys.argv[4:] == ["quick"]
+who = "PyTorch, tcmalloc" if "tcmalloc" in os.environ.get("LD_PRELOAD", "") else "PyTorch"
+cases = {}
+for compiled in (False,) if quick else (False, True):
+    for bf16 in (False, True):
+        for channels_last in (False,) if name == "head" else (False, True):
+            how = "%s %s %s" % ("bf16" if bf16 else "f32", "nhwc" if channels_last else "nchw",
+                                "compiled" if compiled else "eager")
+            case = Case(name, bf16, channels_last, compiled)
+            try:
+                for _ in range(3):
+                    case.step()
+                cases[how] = case
+            except Exception as error:  # no compiler, or one that refuses the net
+                print("%s: %s" % (how, type(error).__name__))
+for _ in range(rounds):
     for case in cases.values():
         case.step()
 medians = {}
-for layout, case in cases.items():
+for how, case in cases.items():
     times = sorted(1e3 * s for s in case.seconds[3:])
-    medians[layout] = statistics.median(times)
+    medians[how] = statistics.median(times)
     print("%s, PyTorch %s, %s: step median %.2f ms (%.2f to %.2f)"
-          % (name, torch.__version__, layout, medians[layout], times[0], times[-1]))
-print("%s, PyTorch's best f32: %.2f ms" % (name, min(medians.values())))
+          % (name, torch.__version__, how, medians[how], times[0], times[-1]))
+    print("RESULT " + json.dumps({"work": "%s step, batch %d" % (name, len(case.x)), "who": who, "how": how,
+                                  "unit": "ms", "values": times}))
+print("%s, PyTorch's best: %.2f ms" % (name, min(medians.values())))
