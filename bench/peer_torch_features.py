@@ -4,8 +4,8 @@
 
 The networks are torchvision's with random weights: time does not depend on them. float32 and bfloat16
 autocast, both memory formats, eager and compiled take turns on a batch in memory; the best median is
-then used for the folder, with the loader's workers that serve it best (0, 1, 2). `quick` leaves out what
-is compiled, and workers.
+then used for the folder, with the loader's workers that serve it best (0, 1, 2). `quick` leaves out
+most of it.
 """
 import json
 import os
@@ -34,7 +34,7 @@ def run(net, x, bf16, channels_last):
         return net(x).float()
 
 
-def times_ms(call, rounds=7):
+def times_ms(call, rounds):
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -50,7 +50,7 @@ def result(work, how, unit, values):
 
 def best_way(name, size, batch, quick):
     x, best = torch.rand(batch, 3, size, size), None
-    for channels_last in (False, True):
+    for channels_last in (True,) if quick else (False, True):
         for bf16 in (False, True):
             for compiled in (False,) if quick else (False, True):
                 net = network(name)
@@ -59,12 +59,12 @@ def best_way(name, size, batch, quick):
                 if compiled:
                     net = torch.compile(net)
                 try:
-                    for _ in range(3):
+                    for _ in range(1 if quick else 3):
                         run(net, x, bf16, channels_last)
                 except Exception as error:  # no compiler, or one that refuses the net
                     print(f"  compiled {compiled}: {type(error).__name__}")
                     continue
-                times = times_ms(lambda: run(net, x, bf16, channels_last))
+                times = times_ms(lambda: run(net, x, bf16, channels_last), 2 if quick else 7)
                 ms = statistics.median(times)
                 how = (f"{'bf16' if bf16 else 'f32'} {'nhwc' if channels_last else 'nchw'} "
                        f"{'compiled' if compiled else 'eager'}")
