@@ -48,7 +48,7 @@ END {
         middle[i] = n[i] % 2 ? v[(n[i] + 1) / 2] : (v[n[i] / 2] + v[n[i] / 2 + 1]) / 2
         if (middle[i] <= 0) middle[i] = 1e-9
         if (!((work[i], who[i]) in best) || cost(i) < cost(best[work[i], who[i]])) best[work[i], who[i]] = i
-        if (who[i] ~ /^Thimble/ && (!(work[i] in ours) || cost(i) < ours[work[i]])) ours[work[i]] = cost(i)
+        if (who[i] == "Thimble" && (!(work[i] in ours) || cost(i) < ours[work[i]])) ours[work[i]] = cost(i)
     }
     if (form == "markdown") {
         print "| What | Who | How | Median | Min to max | Values | Ratio |"
