@@ -310,7 +310,7 @@ int ui_print(tmb__strbuf *sb)
 
 const char *share_text(const tmb_share *share, char text[64])
 {
-    if (share->low == 0 && share->high == 1) return "-"; /* of nothing */
+    if (share->value == 0 && share->low == 0 && share->high == 1) return "-"; /* of nothing */
     snprintf(text, 64, "%.4f [%.3f, %.3f]", share->value, share->low, share->high);
     return text;
 }
