@@ -2,7 +2,8 @@
  *
  * The lock is a flock on RUN/.lock, so a run that died leaves nothing to clean up. run.json has one
  * member for each option given, all of them text as on the command line, so that --resume can read
- * them again, and always the precision, since auto is another one elsewhere; whether the checkpoint fits them is for the library to say. */
+ * them again, and always the precision, since auto is another one elsewhere; whether the checkpoint fits
+ * them is for the library to say. */
 #include "run_folder.h"
 
 #include <errno.h>

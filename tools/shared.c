@@ -10,9 +10,16 @@ int open_device(tmb_device **out, const options *opts)
     const bool takes = (option_table[OPT_PRECISION].commands >> opts->command) & 1;
     const int fallback = takes ? TMB_PRECISION_AUTO : TMB_PRECISION_F32;
 
-    TMB_TRY(tmb_device_open(
-            out, opt_text(opts, OPT_DEVICE, NULL), (int)opt_number(opts, OPT_THREADS, 0)));
-    return tmb_device_set_precision(*out, (tmb_precision)opt_choice(opts, OPT_PRECISION, fallback));
+    int status = tmb_device_open(
+            out, opt_text(opts, OPT_DEVICE, NULL), (int)opt_number(opts, OPT_THREADS, 0));
+
+    if (status == 0)
+        status = tmb_device_set_precision(
+                *out, (tmb_precision)opt_choice(opts, OPT_PRECISION, fallback));
+    if (status == 0) return 0;
+    tmb_device_free(*out);
+    *out = NULL;
+    return status;
 }
 
 const char *precision_text(const tmb_device *device)

@@ -21,9 +21,8 @@ typedef struct amx_plan {
     cpu_amx s;
     cpu_amx_end end;
     cpu_amx_kernel kernel;
-    int64_t y_count; /* of a sample's result */
-    int group_rows;  /* weight gradient: samples of a partial sum */
-    int64_t x_count, dy_count;
+    int64_t x_count, y_count; /* of a sample and its result */
+    int group_rows;           /* weight gradient: samples of a partial sum */
 } amx_plan;
 
 bool tmb__cpu_amx_usable(void)
@@ -237,19 +236,10 @@ int tmb__cpu_amx_forward(struct tmb_program *p, int op, const cpu_conv *conv)
 int tmb__cpu_amx_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
 {
     const tmb_op *o = &p->ops[op];
-    cpu_conv back = *conv;
+    const cpu_conv back = tmb__cpu_conv_turned(conv);
     amx_plan *plan;
-    int status;
+    int status = new_plan(p, &plan, &back, CPU_BACK_DATA);
 
-    back.h = conv->oh;
-    back.w = conv->ow;
-    back.in = conv->out;
-    back.oh = conv->h;
-    back.ow = conv->w;
-    back.out = conv->in;
-    back.pad[0] = (int)((conv->kh - 1) * conv->dilation[0]) - conv->pad[0];
-    back.pad[1] = (int)((conv->kw - 1) * conv->dilation[1]) - conv->pad[1];
-    status = new_plan(p, &plan, &back, CPU_BACK_DATA);
     if (status < 0) return status;
     plan->kernel.turned = true;
     if (!add_convolve(p, op, plan, convolve, (int[]){o->in[0], o->in[1], -1, o->out[0]}))
@@ -320,13 +310,13 @@ static void back_weights_heavy(const cpu_stage *stage, const cpu_task *task)
     now.sums += task->slice * plan->s.sums;
     if (now.db) now.db += task->slice * plan->s.out;
     now.x += first * plan->x_count;
-    now.dy.dy += first * plan->dy_count;
+    now.dy.dy += first * plan->y_count;
     if (first >= task->run->n) return;
     clear_sums(plan, &now);
     for (int64_t i = first; i < first + plan->group_rows && i < task->run->n; i++) {
         add_sample(plan, &now);
         now.x += plan->x_count;
-        now.dy.dy += plan->dy_count;
+        now.dy.dy += plan->y_count;
     }
 }
 
@@ -364,7 +354,6 @@ static void plan_weights(
     const int64_t taps = s->thin ? s->kw : s->kh * s->kw, row_bytes = s->pitch * s->blocks * 64;
 
     plan->x_count = c->h * c->w * c->in;
-    plan->dy_count = plan->y_count;
     s->planes = s->thin ? s->kh * s->in : s->in;
     s->plane = up_to(s->rows * s->pitch + s->kw * s->dilation[1] + 64, 32);
     if (s->plane / 32 % 2 == 0) s->plane += 32; /* an odd number of cache lines apart */
@@ -373,7 +362,7 @@ static void plan_weights(
     s->chunk_at = s->blocks * 2 * up_to(s->chunk * s->pitch, AMX_DEPTH) * AMX_SIDE;
     s->sums = up_to(s->planes, 32) / 32 * s->blocks * taps * 2 * AMX_TILE;
     plan->group_rows = p->group_rows;
-    if (!pooled && s->sums > plan->x_count + plan->dy_count)
+    if (!pooled && s->sums > plan->x_count + plan->y_count)
         plan->group_rows = (p->max_batch + HEAVY_GROUPS - 1) / HEAVY_GROUPS;
 }
 

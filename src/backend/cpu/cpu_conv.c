@@ -34,6 +34,21 @@ cpu_conv tmb__cpu_conv_of(const struct tmb_program *p, const tmb_op *op, int x, 
     };
 }
 
+cpu_conv tmb__cpu_conv_turned(const cpu_conv *conv)
+{
+    cpu_conv back = *conv;
+
+    back.h = conv->oh;
+    back.w = conv->ow;
+    back.in = conv->out;
+    back.oh = conv->h;
+    back.ow = conv->w;
+    back.out = conv->in;
+    back.pad[0] = (int)((conv->kh - 1) * conv->dilation[0]) - conv->pad[0];
+    back.pad[1] = (int)((conv->kw - 1) * conv->dilation[1]) - conv->pad[1];
+    return back;
+}
+
 static void pack(const cpu_stage *stage, const cpu_task *task)
 {
     const conv_plan *plan = stage->data;

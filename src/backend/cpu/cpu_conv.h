@@ -8,6 +8,9 @@
 /* The geometry of an op whose image, kernel and result are tensors x, w and y. */
 cpu_conv tmb__cpu_conv_of(const struct tmb_program *p, const tmb_op *op, int x, int w, int y);
 
+/* The convolution with stride 1, by the kernel turned by half a circle, that makes dx of dy. */
+cpu_conv tmb__cpu_conv_turned(const cpu_conv *conv);
+
 /* Partial sums of `count` floats, one for each group of group_rows samples, and where their sum
  * goes. */
 typedef struct cpu_sum {

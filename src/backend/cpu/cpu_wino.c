@@ -149,18 +149,9 @@ int tmb__cpu_wino_forward(struct tmb_program *p, int op, const cpu_conv *conv)
 int tmb__cpu_wino_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
 {
     const tmb_op *o = &p->ops[op];
-    cpu_conv back = *conv;
-    wino_plan *plan;
+    const cpu_conv back = tmb__cpu_conv_turned(conv);
+    wino_plan *plan = plan_of(p, &back);
 
-    back.h = conv->oh;
-    back.w = conv->ow;
-    back.in = conv->out;
-    back.oh = conv->h;
-    back.ow = conv->w;
-    back.out = conv->in;
-    for (int i = 0; i < 2; i++)
-        back.pad[i] = 2 - conv->pad[i];
-    plan = plan_of(p, &back);
     if (!plan) return TMB_ENOMEM;
     plan->turned = true;
     return add_convolve(p, op, plan, (int[]){o->in[0], o->in[1], -1, o->out[0]});
