@@ -205,13 +205,14 @@ void tmb__cpu_activate(
 /* The maximum pool that applies op's ReLU after it has pooled, or -1: max and ReLU can change
  * places. */
 int tmb__cpu_relu_taker(const struct tmb_program *p, int op);
-/* The ACT_BWD of ReLU that does the masking of op number `pool_bwd`'s result, or -1. The mask is
- * then read from `*mask`, the pool's result. */
-int tmb__cpu_mask_after_pool(const struct tmb_program *p, int pool_bwd, int *mask);
-/* The POOL_BWD of 2 x 2 whose result, through ACT_BWD, only op number `weights` reads and works off
- * row by row, or -1; and whether `pool_bwd` with that `act` is one. */
-int tmb__cpu_pool_in_weights(const struct tmb_program *p, int weights);
-bool tmb__cpu_left_to_weights(const struct tmb_program *p, int pool_bwd, int act);
+/* The ACT_BWD of ReLU whose masking op number `pool_bwd` does, by windows without a winner; or -1.
+ */
+int tmb__cpu_mask_after_pool(const struct tmb_program *p, int pool_bwd);
+/* The pool marks those windows, and applies ReLU if the op before has not. */
+bool tmb__cpu_pool_rectifies(const struct tmb_program *p, int pool);
+/* The POOL_BWD of 2 x 2 whose result, through ACT_BWD, is `dy`, if all that read dy work off the
+ * pool's own gradient and its winners; or -1. */
+int tmb__cpu_pool_before(const struct tmb_program *p, int dy);
 bool tmb__cpu_is_2x2(const tmb_op *pool);
 /* The pool's `where` takes a byte for each output (cpu_pool.c). */
 void tmb__cpu_shrink_where(struct tmb_program *p, int pool);

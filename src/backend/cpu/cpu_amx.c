@@ -1,9 +1,9 @@
 /* cpu_amx.c - convolutions in bf16 as stages, where the list asks for it and the CPU has AMX
  *
- * Activations are f32 in memory; each stage rounds its sample to bf16 in its scratch. Strided
- * convolutions run forward here, their gradients in f32; grouped ones are always f32. A maximum pool of
- * 2 x 2 behind a layer is done on its two rows while they are at hand, and its gradient, where only the
- * kernel's gradient reads it, likewise. */
+ * What goes from one of them to the next is bf16 in memory, all else f32. Strided convolutions run
+ * forward here, their gradients in f32; grouped ones are always f32. A maximum pool of 2 x 2 behind a
+ * layer is done on its two rows while they are at hand; its gradient is spread over them by both
+ * gradients of the layer as they read it. */
 #define _GNU_SOURCE /* syscall */
 #include "cpu_conv.h"
 
@@ -21,8 +21,10 @@ typedef struct amx_plan {
     cpu_amx s;
     cpu_amx_end end;
     cpu_amx_kernel kernel;
-    int64_t x_count, y_count; /* of a sample and its result */
-    int group_rows;           /* weight gradient: samples of a partial sum */
+    bool x_half, dy_half;      /* kept in bf16; dy: of the weight gradient */
+    int64_t x_count, dy_count; /* of a sample and of what its result's gradient is given by */
+    int64_t y_count;           /* of a sample's result */
+    int group_rows;            /* weight gradient: samples of a partial sum */
 } amx_plan;
 
 bool tmb__cpu_amx_usable(void)
@@ -79,9 +81,10 @@ static cpu_conv flattened(const cpu_conv *c)
 }
 
 /* Where few channels lie under a column of the kernel, and a tile's row holds several columns. */
-static bool is_thin(const cpu_conv *c)
+bool tmb__cpu_amx_thin(const cpu_conv *c)
 {
-    return c->in <= 4 && c->kh * c->kw > 1 && c->dilation[0] == 1 && c->dilation[1] == 1;
+    return c->in <= 4 && c->kh * c->kw > 1 && c->kh <= AMX_THIN_ROWS && c->dilation[0] == 1 &&
+            c->dilation[1] == 1;
 }
 
 static cpu_amx geometry(const cpu_conv *c, cpu_direction direction)
@@ -96,7 +99,7 @@ static cpu_amx geometry(const cpu_conv *c, cpu_direction direction)
             .kw = c->kw,
             .pad_top = c->pad[0],
             .pad_left = c->pad[1],
-            .thin = direction != CPU_BACK_DATA && is_thin(c)};
+            .thin = direction != CPU_BACK_DATA && tmb__cpu_amx_thin(c)};
     int64_t row;
 
     for (int i = 0; i < 2; i++) {
@@ -108,7 +111,7 @@ static cpu_amx geometry(const cpu_conv *c, cpu_direction direction)
     s.pitch = at_least(
             (c->ow - 1) * c->stride[1] + (c->kw - 1) * c->dilation[1] + 1, c->pad[1] + c->w);
     if (direction == CPU_BACK_WEIGHTS) s.pitch = up_to(s.pitch, 2);
-    s.entry = up_to(at_least(c->kh * c->in, (c->kh - 1) * c->in + 4), 2);
+    s.entry = up_to(c->kh * c->in, 2);
     s.blocks = (c->out + 31) / 32;
     s.steps = s.thin ? up_to(c->kw * s.entry, AMX_DEPTH) / AMX_DEPTH
                      : up_to(c->in, AMX_DEPTH) / AMX_DEPTH * c->kh * c->kw;
@@ -165,25 +168,38 @@ static int add_pack(struct tmb_program *p, int op, amx_plan *plan, int w)
 
 /* ---- forward, and the gradient to the data ---- */
 
-/* Slots x, packed, b, y, space, where. */
-static void convolve(const cpu_stage *stage, const cpu_task *task)
+/* Slots x, packed, b, y, space; forward, `where` of the result's pool, else that of x. */
+static void convolve(
+        const cpu_stage *stage, const cpu_task *task, uint8_t *y_where, const uint8_t *x_where)
 {
     const amx_plan *plan = stage->data;
+    const cpu_amx_source x = {tmb__cpu_at(stage, task, 0), plan->x_half, x_where};
     cpu_amx_end end = plan->end;
-    float *y = tmb__cpu_at(stage, task, 3);
 
     end.bias = tmb__cpu_at(stage, task, 2);
-    end.where = tmb__cpu_at(stage, task, 5);
-    tmb__cpu_amx_kernels.conv(&plan->s, &end, tmb__cpu_at(stage, task, 0),
-            tmb__cpu_at(stage, task, 1), y, tmb__cpu_at(stage, task, 4));
+    end.where = y_where;
+    tmb__cpu_amx_kernels.conv(&plan->s, &end, &x, tmb__cpu_at(stage, task, 1),
+            tmb__cpu_at(stage, task, 3), tmb__cpu_at(stage, task, 4));
 }
 
 static void forward(const cpu_stage *stage, const cpu_task *task)
 {
     const amx_plan *plan = stage->data;
 
-    convolve(stage, task);
-    tmb__cpu_finish_conv(stage, task, tmb__cpu_at(stage, task, 3), plan->y_count, plan->end.relu);
+    convolve(stage, task, tmb__cpu_at(stage, task, 5), NULL);
+    if (!plan->end.half)
+        tmb__cpu_finish_conv(
+                stage, task, tmb__cpu_at(stage, task, 3), plan->y_count, plan->end.relu);
+}
+
+static void back_data(const cpu_stage *stage, const cpu_task *task)
+{
+    convolve(stage, task, NULL, tmb__cpu_at(stage, task, 5));
+}
+
+static size_t half_bytes(const struct tmb_program *p, int tensor)
+{
+    return (size_t)tmb__cpu_row_count(&p->tensors[tensor]) * sizeof(cpu_bf16);
 }
 
 /* `at`: tensors x, w, b or -1, y. */
@@ -195,6 +211,9 @@ static cpu_stage *add_convolve(
     cpu_stage *stage;
 
     if (packed < 0 || space < 0) return NULL;
+    plan->x_half = tmb__cpu_half(p, at[0]);
+    plan->end.half = tmb__cpu_half(p, at[3]);
+    if (plan->end.half) p->buffers[at[3]].bytes = half_bytes(p, at[3]);
     stage = tmb__cpu_rows(p, op, fn);
     stage->data = plan;
     tmb__cpu_use(stage, at[0], CPU_READ | CPU_OWN);
@@ -205,12 +224,25 @@ static cpu_stage *add_convolve(
     return stage;
 }
 
+int tmb__cpu_amx_pool(const struct tmb_program *p, int op)
+{
+    const tmb_op *o = &p->ops[op];
+    const int pool = tmb__cpu_relu_taker(p, op);
+    cpu_conv conv;
+
+    if (pool < 0 || o->kind != TMB_OP_CONV || !tmb__cpu_is_2x2(&p->ops[pool])) return -1;
+    conv = tmb__cpu_conv_of(p, o, o->in[0], o->in[1], o->out[0]);
+    return tmb__cpu_amx_fits(p, &conv) && conv.stride[0] == 1 && conv.stride[1] == 1 &&
+                    conv.kh * conv.kw > 1
+            ? pool
+            : -1;
+}
+
 int tmb__cpu_amx_forward(struct tmb_program *p, int op, const cpu_conv *conv)
 {
     const tmb_op *o = &p->ops[op];
     const int pool = tmb__cpu_relu_taker(p, op);
-    const bool pooled = pool >= 0 && tmb__cpu_is_2x2(&p->ops[pool]) && conv->stride[0] == 1 &&
-            conv->stride[1] == 1 && conv->kh * conv->kw > 1;
+    const bool pooled = tmb__cpu_amx_pool(p, op) >= 0;
     const tmb_activation act = o->attr.act;
     int at[4] = {o->in[0], o->in[1], o->in[2], o->out[0]};
     amx_plan *plan;
@@ -237,14 +269,19 @@ int tmb__cpu_amx_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
 {
     const tmb_op *o = &p->ops[op];
     const cpu_conv back = tmb__cpu_conv_turned(conv);
+    const int pool_bwd = tmb__cpu_pool_before(p, o->in[0]);
+    const tmb_op *pool = pool_bwd < 0 ? NULL : &p->ops[pool_bwd];
+    const int at[4] = {pool ? pool->in[0] : o->in[0], o->in[1], -1, o->out[0]};
     amx_plan *plan;
+    cpu_stage *stage;
     int status = new_plan(p, &plan, &back, CPU_BACK_DATA);
 
     if (status < 0) return status;
     plan->kernel.turned = true;
-    if (!add_convolve(p, op, plan, convolve, (int[]){o->in[0], o->in[1], -1, o->out[0]}))
-        return TMB_ENOMEM;
-    p->how[op] = "own AMX bf16";
+    stage = add_convolve(p, op, plan, back_data, at);
+    if (!stage) return TMB_ENOMEM;
+    if (pool) tmb__cpu_use(stage, pool->in[1], CPU_READ | CPU_OWN);
+    p->how[op] = pool ? "own AMX bf16, with the pool" : "own AMX bf16";
     return 0;
 }
 
@@ -252,22 +289,21 @@ int tmb__cpu_amx_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
 
 /* Where one sample's numbers are, and where they go. */
 typedef struct amx_sample {
-    const float *x;
-    cpu_amx_dy dy;
+    cpu_amx_source x, dy;
     float *sums, *db;
-    cpu_bf16 *planes, *space;
+    cpu_bf16 *turned, *space;
 } amx_sample;
 
 static void add_sample(const amx_plan *plan, const amx_sample *now)
 {
     const cpu_amx *s = &plan->s;
 
-    tmb__cpu_amx_kernels.turn(s, now->x, now->planes);
+    tmb__cpu_amx_kernels.turn(s, &now->x, now->turned);
     for (int64_t y = 0; y < s->oh; y += s->chunk) {
         const int64_t range[2] = {y, s->oh - y < s->chunk ? s->oh : y + s->chunk};
 
         tmb__cpu_amx_kernels.weights(
-                s, now->planes, &now->dy, range, now->sums, now->db, now->space);
+                s, now->turned, &now->dy, range, now->sums, now->db, now->space);
     }
 }
 
@@ -277,17 +313,17 @@ static void clear_sums(const amx_plan *plan, const amx_sample *now)
     if (now->db) memset(now->db, 0, (size_t)plan->s.out * sizeof *now->db);
 }
 
-/* Slots x, dy, sums and db of the group, planes, space, and with a pool: where, its y. */
+/* Slots x, dy, sums and db of the group, turned, space, and with a pool: where. */
 static amx_sample sample_of(const cpu_stage *stage, const cpu_task *task)
 {
+    const amx_plan *plan = stage->data;
+
     return (amx_sample){
-            .x = tmb__cpu_at(stage, task, 0),
-            .dy = {.dy = tmb__cpu_at(stage, task, 1),
-                    .where = tmb__cpu_at(stage, task, 6),
-                    .y = tmb__cpu_at(stage, task, 7)},
+            .x = {tmb__cpu_at(stage, task, 0), plan->x_half, NULL},
+            .dy = {tmb__cpu_at(stage, task, 1), plan->dy_half, tmb__cpu_at(stage, task, 6)},
             .sums = tmb__cpu_at(stage, task, 2),
             .db = tmb__cpu_at(stage, task, 3),
-            .planes = tmb__cpu_at(stage, task, 4),
+            .turned = tmb__cpu_at(stage, task, 4),
             .space = tmb__cpu_at(stage, task, 5),
     };
 }
@@ -300,6 +336,15 @@ static void back_weights(const cpu_stage *stage, const cpu_task *task)
     add_sample(stage->data, &now);
 }
 
+/* `n` numbers on. */
+static void move_on(cpu_amx_source *source, int64_t n)
+{
+    const int64_t size = source->half ? sizeof(cpu_bf16) : sizeof(float);
+
+    source->at = (const char *)source->at + n * size;
+    if (source->where) source->where += n;
+}
+
 /* All samples of a heavy group, one after the other: the slots hold all samples and groups. */
 static void back_weights_heavy(const cpu_stage *stage, const cpu_task *task)
 {
@@ -309,14 +354,14 @@ static void back_weights_heavy(const cpu_stage *stage, const cpu_task *task)
 
     now.sums += task->slice * plan->s.sums;
     if (now.db) now.db += task->slice * plan->s.out;
-    now.x += first * plan->x_count;
-    now.dy.dy += first * plan->y_count;
+    move_on(&now.x, first * plan->x_count);
+    move_on(&now.dy, first * plan->dy_count);
     if (first >= task->run->n) return;
     clear_sums(plan, &now);
     for (int64_t i = first; i < first + plan->group_rows && i < task->run->n; i++) {
         add_sample(plan, &now);
-        now.x += plan->x_count;
-        now.dy.dy += plan->y_count;
+        move_on(&now.x, plan->x_count);
+        move_on(&now.dy, plan->dy_count);
     }
 }
 
@@ -347,22 +392,26 @@ static int add_totals(struct tmb_program *p, int op, amx_plan *plan, int sums, i
 }
 
 /* The rest of the geometry, for the gradient. */
-static void plan_weights(
-        amx_plan *plan, const struct tmb_program *p, const cpu_conv *c, bool pooled)
+static void plan_weights(amx_plan *plan, const struct tmb_program *p, const cpu_conv *c)
 {
     cpu_amx *s = &plan->s;
-    const int64_t taps = s->thin ? s->kw : s->kh * s->kw, row_bytes = s->pitch * s->blocks * 64;
+    const int64_t per_part = s->thin ? s->kh * s->in : s->in;
+    const int64_t row = s->thin ? at_least(s->pitch, up_to(s->ow, 32) + s->kw)
+                                : s->rows * s->pitch + s->kw * s->dilation[1] + 64;
 
     plan->x_count = c->h * c->w * c->in;
-    s->planes = s->thin ? s->kh * s->in : s->in;
-    s->plane = up_to(s->rows * s->pitch + s->kw * s->dilation[1] + 64, 32);
+    s->taps = s->thin ? s->kw : s->kh * s->kw;
+    s->parts = up_to(per_part, AMX_SIDE) / AMX_SIDE;
+    s->plane = up_to(row, 32);
     if (s->plane / 32 % 2 == 0) s->plane += 32; /* an odd number of cache lines apart */
-    s->chunk = at_least(CHUNK_BYTES / row_bytes / 2 * 2, 2);
+    s->turned = ((s->thin ? s->rows * s->in : 0) + s->parts * AMX_SIDE) * s->plane;
+    s->dy_pitch = s->thin ? up_to(s->ow, AMX_DEPTH) : s->pitch;
+    s->chunk = at_least(CHUNK_BYTES / (s->dy_pitch * s->blocks * 64) / 2 * 2, 2);
     if (s->chunk > s->oh) s->chunk = s->oh;
-    s->chunk_at = s->blocks * 2 * up_to(s->chunk * s->pitch, AMX_DEPTH) * AMX_SIDE;
-    s->sums = up_to(s->planes, 32) / 32 * s->blocks * taps * 2 * AMX_TILE;
+    s->chunk_at = s->blocks * 2 * up_to(s->chunk * s->dy_pitch, AMX_DEPTH) * AMX_SIDE;
+    s->sums = (s->parts + 1) / 2 * s->blocks * s->taps * 2 * AMX_TILE;
     plan->group_rows = p->group_rows;
-    if (!pooled && s->sums > plan->x_count + plan->y_count)
+    if (s->sums > plan->x_count + plan->dy_count)
         plan->group_rows = (p->max_batch + HEAVY_GROUPS - 1) / HEAVY_GROUPS;
 }
 
@@ -376,15 +425,14 @@ static cpu_stage *weights_stage(struct tmb_program *p, int op, amx_plan *plan, i
     const size_t copies = heavy ? (size_t)groups : 1;
     const cpu_unit unit = heavy ? CPU_WHOLE : CPU_PER_GROUP;
     const unsigned own = heavy ? 0 : CPU_OWN;
-    const int planes = tmb__cpu_buffer(
-            p, CPU_TEMP, (size_t)(up_to(s->planes, 32) * s->plane) * sizeof(cpu_bf16));
+    const int turned = tmb__cpu_buffer(p, CPU_TEMP, (size_t)s->turned * sizeof(cpu_bf16));
     const int space = tmb__cpu_buffer(p, CPU_TEMP, (size_t)s->chunk_at * sizeof(cpu_bf16));
     cpu_stage *stage;
 
     sums[0] = tmb__cpu_buffer(p, unit, copies * (size_t)s->sums * sizeof(float));
     sums[1] =
             o->out[1] < 0 ? -1 : tmb__cpu_buffer(p, unit, copies * (size_t)s->out * sizeof(float));
-    if (planes < 0 || space < 0 || sums[0] < 0) return NULL;
+    if (turned < 0 || space < 0 || sums[0] < 0) return NULL;
     stage = heavy ? tmb__cpu_slices(p, op, back_weights_heavy, groups, 1)
                   : tmb__cpu_rows(p, op, back_weights);
     stage->data = plan;
@@ -392,7 +440,7 @@ static cpu_stage *weights_stage(struct tmb_program *p, int op, amx_plan *plan, i
     tmb__cpu_use(stage, dy, CPU_READ | own);
     tmb__cpu_use(stage, sums[0], CPU_READ | CPU_WRITE | CPU_OWN);
     tmb__cpu_use(stage, sums[1], CPU_READ | CPU_WRITE | CPU_OWN);
-    tmb__cpu_use(stage, planes, CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, turned, CPU_WRITE | CPU_OWN);
     tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
     return stage;
 }
@@ -400,22 +448,22 @@ static cpu_stage *weights_stage(struct tmb_program *p, int op, amx_plan *plan, i
 int tmb__cpu_amx_back_weights(struct tmb_program *p, int op, const cpu_conv *conv)
 {
     const tmb_op *o = &p->ops[op];
-    const int pool_bwd = tmb__cpu_pool_in_weights(p, op);
-    const bool pooled = pool_bwd >= 0;
-    int mask = -1, sums[2];
+    const int pool_bwd = tmb__cpu_pool_before(p, o->in[1]);
+    const tmb_op *pool = pool_bwd < 0 ? NULL : &p->ops[pool_bwd];
+    const int dy = pool ? pool->in[0] : o->in[1];
+    int sums[2];
     amx_plan *plan;
     cpu_stage *stage;
     int status = new_plan(p, &plan, conv, CPU_BACK_WEIGHTS);
 
     if (status < 0) return status;
-    plan_weights(plan, p, conv, pooled);
-    stage = weights_stage(p, op, plan, pooled ? p->ops[pool_bwd].in[0] : o->in[1], sums);
+    plan->dy_count = tmb__cpu_row_count(&p->tensors[dy]);
+    plan->x_half = tmb__cpu_half(p, o->in[0]);
+    plan->dy_half = tmb__cpu_half(p, dy);
+    plan_weights(plan, p, conv);
+    stage = weights_stage(p, op, plan, dy, sums);
     if (!stage) return TMB_ENOMEM;
-    p->how[op] = pooled ? "own AMX bf16, with the pool" : "own AMX bf16";
-    if (pooled) {
-        tmb__cpu_mask_after_pool(p, pool_bwd, &mask);
-        tmb__cpu_use(stage, p->ops[pool_bwd].in[1], CPU_READ | CPU_OWN);
-        tmb__cpu_use(stage, mask, CPU_READ | CPU_OWN);
-    }
+    if (pool) tmb__cpu_use(stage, pool->in[1], CPU_READ | (stage->rows ? CPU_OWN : 0));
+    p->how[op] = pool ? "own AMX bf16, with the pool" : "own AMX bf16";
     return add_totals(p, op, plan, sums[0], sums[1]);
 }

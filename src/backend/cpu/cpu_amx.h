@@ -1,8 +1,8 @@
 /* cpu_amx.h - convolutions in bf16 on the CPU's matrix unit (AMX)
  *
  * A tile holds 16 rows of 64 bytes. A product of tiles takes 16 pixels x 32 numbers in bf16 and
- * 32 numbers x 16 channels, and adds 16 x 16 floats. Activations stay f32 between ops; each kernel
- * rounds one sample to bf16 in the order that the tiles want, in the core's cache. Sums are f32.
+ * 32 numbers x 16 channels, and adds 16 x 16 floats. Each kernel brings one sample into the order
+ * that the tiles want, in the core's cache, and rounds it to bf16 unless it is kept so. Sums are f32.
  */
 #ifndef THIMBLE_BACKEND_CPU_CPU_AMX_H
 #define THIMBLE_BACKEND_CPU_CPU_AMX_H
@@ -17,7 +17,8 @@ enum {
     AMX_SIDE = 16,                   /* rows and columns of a tile of floats */
     AMX_DEPTH = 32,                  /* bf16 numbers in a row of a tile */
     AMX_TILE = AMX_SIDE * AMX_DEPTH, /* bf16 numbers of a tile, and of two tiles of floats */
-    AMX_MAX_STEPS = 4096             /* products that one result sums */
+    AMX_MAX_STEPS = 4096,            /* products that one result sums */
+    AMX_THIN_ROWS = 11               /* of a kernel that counts as thin, at most */
 };
 
 /* A convolution of one sample as the kernels see it. `thin`: few channels, so that what lies under
@@ -32,26 +33,29 @@ typedef struct cpu_amx {
     int64_t blocks;           /* of 32 channels of the result */
     int64_t space;            /* bf16 numbers that a sample's picture takes */
     int64_t packed;           /* bf16 numbers of the kernel */
-    int64_t planes, plane;    /* weight gradient: rows of x by channel, and their length */
+    int64_t parts, plane;     /* weight gradient: rows of x by channel, in 16s, and their length */
+    int64_t dy_pitch;         /* pixels from row to row of dy */
     int64_t chunk, chunk_at;  /* rows of dy at a time, and the numbers they take */
-    int64_t sums;             /* floats of the kernel's gradient in tiles */
+    int64_t turned;           /* bf16 numbers of x by channels */
+    int64_t taps, sums;       /* places of the kernel, floats of its gradient in tiles */
 } cpu_amx;
 
-/* What a result gets before it is written. `where`, with `pool`: 2 x 2 maximum after all, a byte for
- * each result, the winner's place in its window. */
+/* What a result gets before it is written, as bf16 if `half`. `where`, with `pool`: ReLU and 2 x 2
+ * maximum after all, a byte for each result as in cpu_simd.h. */
 typedef struct cpu_amx_end {
     const float *bias; /* or NULL */
-    bool relu, pool;
+    bool relu, pool, half;
     float most; /* with relu: upper limit, 0: none */
     uint8_t *where;
 } cpu_amx_end;
 
-/* The gradient of a sample's result (oh, ow, out). Of a layer that a maximum pool of 2 x 2 and ReLU
- * follow: the gradient of what is left, (oh / 2, ow / 2, out), what is left itself, and the winners. */
-typedef struct cpu_amx_dy {
-    const float *dy, *y; /* y, where: NULL without a pool */
-    const uint8_t *where;
-} cpu_amx_dy;
+/* Numbers of a sample, (h, w, c): float, or cpu_bf16 if `half`. A gradient in front of a maximum pool
+ * of 2 x 2 is given by the gradient behind it, (h / 2, w / 2, c), and the winners. */
+typedef struct cpu_amx_source {
+    const void *at;
+    bool half;
+    const uint8_t *where; /* NULL: no pool */
+} cpu_amx_source;
 
 /* The kernel's numbers in plain order: (kh, kw, in, out), or for the gradient to the data turned by
  * half a circle with in and out changed. */
@@ -65,20 +69,20 @@ typedef struct cpu_amx_table {
     /* Block number `block` of 32 results of the kernel. */
     void (*pack)(const cpu_amx *s, const cpu_amx_kernel *k, int64_t block, cpu_bf16 *packed);
     /* y (oh, ow, out), or (oh / 2, ow / 2, out) where pooled. */
-    void (*conv)(const cpu_amx *s, const cpu_amx_end *end, const float *x, const cpu_bf16 *packed,
-            float *y, cpu_bf16 *space);
+    void (*conv)(const cpu_amx *s, const cpu_amx_end *end, const cpu_amx_source *x,
+            const cpu_bf16 *packed, void *y, cpu_bf16 *space);
     /* x by channels, for rows of the weight gradient. */
-    void (*turn)(const cpu_amx *s, const float *x, cpu_bf16 *planes);
-    /* sums += x^T dy and, where it is not NULL, db += dy, for rows from .. from + n of dy. */
-    void (*weights)(const cpu_amx *s, const cpu_bf16 *planes, const cpu_amx_dy *dy,
+    void (*turn)(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned);
+    /* sums += x^T dy and, where it is not NULL, db += dy, for rows range[0] .. range[1] of dy. */
+    void (*weights)(const cpu_amx *s, const cpu_bf16 *turned, const cpu_amx_source *dy,
             const int64_t range[2], float *sums, float *db, cpu_bf16 *space);
     /* From tiles to the plain order (kh, kw, in, out). */
     void (*untile)(const cpu_amx *s, const float *sums, float *dw);
 } cpu_amx_table;
 
 extern const cpu_amx_table tmb__cpu_amx_kernels;
-void tmb__cpu_amx_turn(const cpu_amx *s, const float *x, cpu_bf16 *planes);
-void tmb__cpu_amx_weights(const cpu_amx *s, const cpu_bf16 *planes, const cpu_amx_dy *dy,
+void tmb__cpu_amx_turn(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned);
+void tmb__cpu_amx_weights(const cpu_amx *s, const cpu_bf16 *turned, const cpu_amx_source *dy,
         const int64_t range[2], float *sums, float *db, cpu_bf16 *space);
 void tmb__cpu_amx_untile(const cpu_amx *s, const float *sums, float *dw);
 

@@ -1,5 +1,6 @@
 /* cpu_amx_conv.c - the kernels of cpu_amx.h that pack and convolve */
 #include "cpu_amx_tile.h"
+#include "cpu_simd.h"
 
 #include <string.h>
 
@@ -70,28 +71,51 @@ static void pack(const cpu_amx *s, const cpu_amx_kernel *k, int64_t block, cpu_b
 
 /* ---- the picture ---- */
 
-/* Pixels of 32 channels, block by block, with their padding. */
-static void put_blocks(const cpu_amx *s, const float *x, cpu_bf16 *to)
+/* Row y of the padded picture, 32 channels from i on; with a pool, the next row too. */
+static void put_inside(
+        const cpu_amx *s, const cpu_amx_source *x, int64_t y, int64_t i, cpu_bf16 *to)
 {
-    for (int64_t i = 0; i < s->in; i += AMX_DEPTH, to += s->rows * s->pitch * AMX_DEPTH) {
-        const __mmask16 low = first(s->in - i), high = first(s->in - i - 16);
+    const __mmask32 mask = first_half(s->in - i);
+    const int64_t right = s->pitch - s->pad_left - s->w, rows = x->where ? 2 : 1;
 
-        for (int64_t y = 0; y < s->rows; y++) {
+    for (int64_t r = 0; r < rows; r++) {
+        cpu_bf16 *row = to + r * s->pitch * AMX_DEPTH;
+
+        memset(row, 0, (size_t)(s->pad_left * AMX_DEPTH) * sizeof *to);
+        memset(row + (s->pad_left + s->w) * AMX_DEPTH, 0, (size_t)(right * AMX_DEPTH) * sizeof *to);
+    }
+    to += s->pad_left * AMX_DEPTH;
+    if (!x->where) {
+        for (int64_t j = 0; j < s->w; j++)
+            _mm512_storeu_si512(to + j * AMX_DEPTH, load_half(x, (y * s->w + j) * s->in + i, mask));
+        return;
+    }
+    for (int64_t j = 0; j < s->w / 2; j++) {
+        __m512i v[4];
+
+        spread(x, (y / 2 * (s->w / 2) + j) * s->in + i, mask, v);
+        for (int k = 0; k < 4; k++)
+            _mm512_storeu_si512(to + (k / 2 * s->pitch + 2 * j + k % 2) * AMX_DEPTH, v[k]);
+    }
+    for (int64_t r = 0; s->w % 2 && r < 2; r++)
+        _mm512_storeu_si512(to + (r * s->pitch + s->w - 1) * AMX_DEPTH, _mm512_setzero_si512());
+}
+
+/* Pixels of 32 channels, block by block, with their padding. */
+static void put_blocks(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *to)
+{
+    const int64_t step = x->where ? 2 : 1, row = s->pitch * AMX_DEPTH;
+
+    for (int64_t i = 0; i < s->in; i += AMX_DEPTH, to += s->rows * row) {
+        for (int64_t y = 0; y < s->rows;) {
             const int64_t iy = y - s->pad_top;
-            cpu_bf16 *row = to + y * s->pitch * AMX_DEPTH;
-            const float *from = x + iy * s->w * s->in + i;
 
-            if (iy < 0 || iy >= s->h) {
-                memset(row, 0, (size_t)(s->pitch * AMX_DEPTH) * sizeof *row);
-                continue;
+            if (iy >= 0 && iy + step <= s->h) {
+                put_inside(s, x, iy, i, to + y * row);
+                y += step;
+            } else {
+                memset(to + y++ * row, 0, (size_t)row * sizeof *to);
             }
-            memset(row, 0, (size_t)(s->pad_left * AMX_DEPTH) * sizeof *row);
-            row += s->pad_left * AMX_DEPTH;
-            for (int64_t j = 0; j < s->w; j++, from += s->in, row += AMX_DEPTH)
-                _mm512_storeu_si512(row,
-                        to_bf16(_mm512_maskz_loadu_ps(low, from),
-                                _mm512_maskz_loadu_ps(high, from + 16)));
-            memset(row, 0, (size_t)((s->pitch - s->pad_left - s->w) * AMX_DEPTH) * sizeof *row);
         }
     }
 }
@@ -102,7 +126,7 @@ static int64_t thin_length(const cpu_amx *s)
 }
 
 /* Rows of a thin picture as they are, with their padding. */
-static void put_rows(const cpu_amx *s, const float *x, cpu_bf16 *to)
+static void put_rows(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *to)
 {
     const int64_t n = s->w * s->in, length = thin_length(s);
 
@@ -111,26 +135,73 @@ static void put_rows(const cpu_amx *s, const float *x, cpu_bf16 *to)
 
         memset(to, 0, (size_t)length * sizeof *to);
         if (iy < 0 || iy >= s->h) continue;
-        for (int64_t j = 0; j < n; j += 16) {
-            const __mmask16 mask = first(n - j);
-            const __m256i v =
-                    (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, x + iy * n + j));
-
-            _mm256_mask_storeu_epi16(to + s->pad_left * s->in + j, mask, v);
-        }
+        for (int64_t j = 0; j < n; j += 32)
+            _mm512_mask_storeu_epi16(to + s->pad_left * s->in + j, first_half(n - j),
+                    load_half(x, iy * n + j, first_half(n - j)));
     }
 }
 
-/* Row oy's pixels of `entry` numbers: 4 are copied at a time, the next row's lie over those too
- * many. What is left at the end has no weight, but must be finite. */
-static void put_entries(const cpu_amx *s, const cpu_bf16 *rows, int64_t oy, cpu_bf16 *to)
+/* A thin pixel's entry holds what lies under a column of the kernel, (kh, in) and zeros. 32 numbers of a
+ * row of entries come from kh rows of the picture, within 32 of each; which ones repeats with a period. */
+typedef struct entry_table {
+    int64_t period, pixels; /* vectors of a period, and the pixels they hold */
+    int64_t first[2 * AMX_THIN_ROWS];
+    __m512i index[2 * AMX_THIN_ROWS][AMX_THIN_ROWS];
+    __mmask32 mask[2 * AMX_THIN_ROWS][AMX_THIN_ROWS];
+} entry_table;
+
+/* The numbers of row y of the kernel, in a vector that starts at number `at` of an entry. */
+static void find_numbers(const cpu_amx *s, int64_t at, int64_t y, __m512i *index, __mmask32 *mask)
+{
+    uint16_t places[32] = {0};
+
+    *mask = 0;
+    for (int64_t l = 0, pixel = 0; l < 32; l++) {
+        const int64_t i = at - y * s->in;
+
+        if (i >= 0 && i < s->in) {
+            places[l] = (uint16_t)(pixel * s->in + i);
+            *mask |= 1u << l;
+        }
+        if (++at < s->entry) continue;
+        at = 0;
+        pixel++;
+    }
+    *index = _mm512_loadu_si512(places);
+}
+
+static void find_entries(const cpu_amx *s, entry_table *t)
+{
+    int64_t v = 0, at = 0;
+
+    do {
+        t->first[v] = at / s->entry;
+        for (int64_t y = 0; y < s->kh; y++)
+            find_numbers(s, at % s->entry, y, &t->index[v][y], &t->mask[v][y]);
+        v++;
+        at += 32;
+    } while (at % s->entry);
+    t->period = v;
+    t->pixels = at / s->entry;
+}
+
+/* Row oy's entries. */
+static void put_entries(
+        const cpu_amx *s, const entry_table *t, const cpu_bf16 *rows, int64_t oy, cpu_bf16 *to)
 {
     const int64_t length = thin_length(s);
 
     rows += oy * s->stride[0] * length;
-    for (int64_t x = 0; x < s->pitch; x++) {
-        for (int64_t k = 0; k < s->kh; k++)
-            memcpy(to + x * s->entry + k * s->in, rows + k * length + x * s->in, 8);
+    for (int64_t x = 0; x < s->pitch; x += t->pixels, rows += t->pixels * s->in) {
+        for (int64_t v = 0; v < t->period && x + t->first[v] < s->pitch; v++, to += 32) {
+            const cpu_bf16 *from = rows + t->first[v] * s->in;
+            __m512i sum = _mm512_setzero_si512();
+
+            for (int64_t y = 0; y < s->kh; y++, from += length)
+                sum = _mm512_mask_permutexvar_epi16(
+                        sum, t->mask[v][y], t->index[v][y], _mm512_loadu_si512(from));
+            _mm512_storeu_si512(to, sum);
+        }
     }
 }
 
@@ -165,19 +236,19 @@ typedef struct ending {
     const cpu_amx_end *end;
     int64_t o; /* first channel */
     __m512 bias[2], least, most;
-    __mmask16 mask[2];
-    float *y;
+    __mmask32 mask;
+    void *y;
 } ending;
 
-static ending ending_of(const cpu_amx *s, const cpu_amx_end *end, int64_t block, float *y)
+static ending ending_of(const cpu_amx *s, const cpu_amx_end *end, int64_t block, void *y)
 {
     ending e = {.s = s, .end = end, .o = block * 32, .y = y};
 
-    for (int h = 0; h < 2; h++) {
-        e.mask[h] = first(s->out - e.o - 16 * h);
-        e.bias[h] = end->bias ? _mm512_maskz_loadu_ps(e.mask[h], end->bias + e.o + 16 * h)
-                              : _mm512_setzero_ps();
-    }
+    e.mask = first_half(s->out - e.o);
+    for (int h = 0; h < 2; h++)
+        e.bias[h] = end->bias
+                ? _mm512_maskz_loadu_ps((__mmask16)(e.mask >> 16 * h), end->bias + e.o + 16 * h)
+                : _mm512_setzero_ps();
     e.least = _mm512_set1_ps(end->relu ? 0 : -__builtin_inff());
     e.most = _mm512_set1_ps(end->relu && end->most > 0 ? end->most : __builtin_inff());
     return e;
@@ -189,18 +260,26 @@ static __m512 limited(const ending *e, __m512 v)
     return _mm512_min_ps(e->most, _mm512_max_ps(e->least, v));
 }
 
+/* 32 channels of a pixel. */
+TMB_INLINE void write_pixel(const ending *e, int64_t pixel, __m512 low, __m512 high)
+{
+    const int64_t at = pixel * e->s->out + e->o;
+    float *wide = (float *)e->y + at;
+
+    if (e->end->half) {
+        _mm512_mask_storeu_epi16((cpu_bf16 *)e->y + at, e->mask, to_bf16(low, high));
+        return;
+    }
+    _mm512_mask_storeu_ps(wide, (__mmask16)e->mask, low);
+    _mm512_mask_storeu_ps(wide + 16, (__mmask16)(e->mask >> 16), high);
+}
+
 /* Rows of c, `n` pixels from pixel number `pixel` of the result. */
 static void write_pixels(const ending *e, const float *c, int64_t pixel, int64_t n)
 {
-    float *y = e->y + pixel * e->s->out + e->o;
-
-    for (int64_t i = 0; i < n; i++, y += e->s->out, c += AMX_SIDE) {
-        _mm512_mask_storeu_ps(
-                y, e->mask[0], limited(e, _mm512_add_ps(_mm512_load_ps(c), e->bias[0])));
-        if (!e->mask[1]) continue;
-        _mm512_mask_storeu_ps(y + 16, e->mask[1],
+    for (int64_t i = 0; i < n; i++, c += AMX_SIDE)
+        write_pixel(e, pixel + i, limited(e, _mm512_add_ps(_mm512_load_ps(c), e->bias[0])),
                 limited(e, _mm512_add_ps(_mm512_load_ps(c + FLOATS), e->bias[1])));
-    }
 }
 
 /* 16 pixels from place `q` of the padded rows on; those in the padding are dropped. */
@@ -219,30 +298,39 @@ static void write_flat(const ending *e, const float *c, int64_t q)
     }
 }
 
-/* Windows of 2 x 2 of two rows of 16 pixels, for half `h` of the channels: `n` results from number `at`
- * on. */
-static void write_pooled(const ending *e, const float *c, int h, int64_t at, int64_t n)
+/* The maximum of a window of 2 x 2, with bias and limits, and whose it is. */
+TMB_INLINE __m512 best_of(const ending *e, const float *t, int h, __m128i *winner)
 {
-    const float *t = c + h * FLOATS, *u = t + 2 * FLOATS;
-    const __m512 bias = e->bias[h];
-    const __mmask16 mask = e->mask[h];
-    const int64_t out = e->s->out, to = at * out + e->o + 16 * h;
-    uint8_t *where = e->end->where ? e->end->where + to : NULL;
-    float *y = e->y + to;
+    const float *u = t + 2 * FLOATS;
+    const __m512 t0 = _mm512_load_ps(t), t1 = _mm512_load_ps(t + AMX_SIDE);
+    const __m512 u0 = _mm512_load_ps(u), u1 = _mm512_load_ps(u + AMX_SIDE);
+    const __m512 top = _mm512_max_ps(t1, t0), bottom = _mm512_max_ps(u1, u0);
+    const __m512 best = limited(e, _mm512_add_ps(_mm512_max_ps(bottom, top), e->bias[h]));
+    const __mmask16 low = _mm512_cmp_ps_mask(bottom, top, _CMP_GT_OQ);
+    const __mmask16 right = _mm512_cmp_ps_mask(t1, t0, _CMP_GT_OQ);
+    const __mmask16 low_right = _mm512_cmp_ps_mask(u1, u0, _CMP_GT_OQ);
+    const __mmask16 odd = (__mmask16)((low & low_right) | (~low & right));
+    const __mmask16 live = _mm512_cmp_ps_mask(best, _mm512_setzero_ps(), _CMP_GT_OQ);
+    const __m128i place = _mm_or_si128(_mm_maskz_set1_epi8(odd, 1), _mm_maskz_set1_epi8(low, 2));
 
-    for (int64_t i = 0; i < n; i++, t += 2 * AMX_SIDE, u += 2 * AMX_SIDE, y += out) {
-        const __m512 t0 = _mm512_load_ps(t), t1 = _mm512_load_ps(t + AMX_SIDE);
-        const __m512 u0 = _mm512_load_ps(u), u1 = _mm512_load_ps(u + AMX_SIDE);
-        const __m512 top = _mm512_max_ps(t1, t0), bottom = _mm512_max_ps(u1, u0);
-        const __mmask16 low = _mm512_cmp_ps_mask(bottom, top, _CMP_GT_OQ);
-        const __mmask16 right = _mm512_cmp_ps_mask(t1, t0, _CMP_GT_OQ);
-        const __mmask16 low_right = _mm512_cmp_ps_mask(u1, u0, _CMP_GT_OQ);
-        const __mmask16 odd = (__mmask16)((low & low_right) | (~low & right));
+    *winner = _mm_mask_mov_epi8(_mm_set1_epi8((char)CPU_NOBODY), live, place);
+    return best;
+}
 
-        _mm512_mask_storeu_ps(y, mask, limited(e, _mm512_add_ps(_mm512_max_ps(bottom, top), bias)));
-        if (!where) continue;
-        _mm_mask_storeu_epi8(where + i * out, mask,
-                _mm_or_si128(_mm_maskz_set1_epi8(odd, 1), _mm_maskz_set1_epi8(low, 2)));
+/* Windows of 2 x 2 of two rows of 16 pixels: `n` results from number `at` on. */
+static void write_pooled(const ending *e, const float *c, int64_t at, int64_t n)
+{
+    const int64_t out = e->s->out;
+    uint8_t *where = e->end->where ? e->end->where + at * out + e->o : NULL;
+
+    for (int64_t i = 0; i < n; i++, c += 2 * AMX_SIDE) {
+        __m128i low, high;
+        const __m512 a = best_of(e, c, 0, &low), b = best_of(e, c + FLOATS, 1, &high);
+
+        write_pixel(e, at + i, a, b);
+        if (where)
+            _mm256_mask_storeu_epi8(where + i * out, e->mask,
+                    _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1));
     }
 }
 
@@ -279,8 +367,7 @@ static void conv_row(
 
         multiply(a0, a1, at, s->steps, 2 * size, w, c);
         if (pool) {
-            for (int h = 0; h < 2 && e->mask[h]; h++)
-                write_pooled(e, c, h, oy / 2 * (s->ow / 2) + x / 2, n / 2);
+            write_pooled(e, c, oy / 2 * (s->ow / 2) + x / 2, n / 2);
             continue;
         }
         write_pixels(e, c, oy * s->ow + x, n < 16 ? n : 16);
@@ -301,17 +388,19 @@ static void conv_flat(
 }
 
 static void conv_thin(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *packed,
-        const int32_t *at, float *y, cpu_bf16 *space)
+        const int32_t *at, void *y, cpu_bf16 *space)
 {
     const int64_t count = s->pitch * s->entry, step = 1 + end->pool;
     cpu_bf16 *row[2] = {space + s->rows * thin_length(s)};
+    entry_table table;
 
+    find_entries(s, &table);
     row[1] = row[0] + s->entry_row;
     for (int i = 0; i < 2; i++)
-        memset(row[i] + count, 0, AMX_TILE * sizeof *space);
+        memset(row[i] + count, 0, (size_t)(s->entry_row - count) * sizeof *space);
     for (int64_t oy = 0; oy + step <= s->oh; oy += step) {
         for (int i = 0; i < step; i++)
-            put_entries(s, space, oy + i, row[i]);
+            put_entries(s, &table, space, oy + i, row[i]);
         for (int64_t b = 0; b < s->blocks; b++) {
             const ending e = ending_of(s, end, b, y);
 
@@ -325,7 +414,7 @@ static void conv_thin(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *
  * that fits into half of L2 meets each part while that is in L1; of a larger one each block meets the
  * whole picture. */
 static void conv_blocks(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *packed,
-        const int32_t *at, float *y, const cpu_bf16 *x)
+        const int32_t *at, void *y, const cpu_bf16 *x)
 {
     const bool flat = s->stride[0] == 1 && s->stride[1] == 1 && !end->pool;
     const bool small = s->packed * (int64_t)sizeof *packed <= HALF_L2;
@@ -346,8 +435,8 @@ static void conv_blocks(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16
     }
 }
 
-static void conv(const cpu_amx *s, const cpu_amx_end *end, const float *x, const cpu_bf16 *packed,
-        float *y, cpu_bf16 *space)
+static void conv(const cpu_amx *s, const cpu_amx_end *end, const cpu_amx_source *x,
+        const cpu_bf16 *packed, void *y, cpu_bf16 *space)
 {
     int32_t at[AMX_MAX_STEPS];
 

@@ -59,6 +59,43 @@ TMB_INLINE __m512i pairs(__m512 low, __m512 high)
     return _mm512_or_si512(l, _mm512_slli_epi32(h, 16));
 }
 
+/* 32 channels in bf16, from number `at` on; those not in `mask` are 0. */
+TMB_INLINE __m512i load_half(const cpu_amx_source *x, int64_t at, __mmask32 mask)
+{
+    const float *wide = (const float *)x->at + at;
+
+    if (x->half) return _mm512_maskz_loadu_epi16(mask, (const cpu_bf16 *)x->at + at);
+    return to_bf16(_mm512_maskz_loadu_ps((__mmask16)mask, wide),
+            _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), wide + 16));
+}
+
+TMB_INLINE __mmask32 first_half(int64_t n)
+{
+    return n >= 32 ? 0xffffffff : n <= 0 ? 0 : (__mmask32)((1ull << n) - 1);
+}
+
+/* The four places of a window of 2 x 2, whose result is number `at` of the pool's: the gradient is the
+ * winner's. */
+TMB_INLINE void spread(const cpu_amx_source *dy, int64_t at, __mmask32 mask, __m512i *place)
+{
+    const __m512i v = load_half(dy, at, mask);
+    const __m256i winner = _mm256_maskz_loadu_epi8(mask, dy->where + at);
+
+    for (int k = 0; k < 4; k++)
+        place[k] = _mm512_maskz_mov_epi16(
+                _mm256_cmpeq_epi8_mask(winner, _mm256_set1_epi8((char)k)), v);
+}
+
+/* Two pixels of 32 channels side by side: (a, b) of channels 0 .. 15 and of 16 .. 31. */
+TMB_INLINE void pair_up(__m512i a, __m512i b, __m512i *low, __m512i *high)
+{
+    const __m512i even = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40,
+            8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+
+    *low = _mm512_permutex2var_epi16(a, even, b);
+    *high = _mm512_permutex2var_epi16(a, _mm512_add_epi16(even, _mm512_set1_epi16(16)), b);
+}
+
 /* r[i][j] and r[j][i] change places: 16 x 16 of 32 bits. */
 TMB_INLINE void transpose(__m512i *r)
 {

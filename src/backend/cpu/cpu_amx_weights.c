@@ -1,200 +1,298 @@
 /* cpu_amx_weights.c - the kernels of cpu_amx.h for the gradient of a convolution's kernel
  *
- * Both factors lie along the pixels: x by channels, one plane each, dy by pairs of pixels. A row of
- * the padded picture is `pitch` pixels in both, and dy is 0 where there is padding. */
+ * Both factors lie along the pixels: x by channels, dy by pairs of pixels, 0 where there is padding. A
+ * tile takes 16 rows of x at one place of the kernel. The channels of a plain picture are planes, and
+ * 32 pixels may reach over the ends of its rows. Of a thin one, picture row by picture row, the
+ * channels are rows of one order, (rows, channels, pixels), so that what lies under a column of the
+ * kernel stands in rows that follow each other. */
 #include "cpu_amx_tile.h"
 
 #include <string.h>
 
-/* 32 pixels of 16 channels, `n` of them there, to 16 planes. */
-static void turn_strip(
-        const float *x, int64_t in, __mmask16 mask, int64_t n, cpu_bf16 *to, int64_t plane)
+/* ---- x by channels ---- */
+
+/* 32 pixels of 32 channels, `n` of them there, to rows `plane` numbers apart. */
+static void turn_block(const cpu_amx *s, const cpu_amx_source *x, int64_t at, __mmask32 channels,
+        int64_t n, cpu_bf16 *to)
 {
-    __m512i r[16];
+    const __mmask32 there = first_half(n);
+    __m512i low[16], high[16];
 
     for (int i = 0; i < 16; i++) {
-        const __m512 low =
-                2 * i < n ? _mm512_maskz_loadu_ps(mask, x + 2 * i * in) : _mm512_setzero_ps();
-        const __m512 high = 2 * i + 1 < n ? _mm512_maskz_loadu_ps(mask, x + (2 * i + 1) * in)
-                                          : _mm512_setzero_ps();
+        const __m512i a = load_half(x, at + 2 * i * s->in, 2 * i < n ? channels : 0);
+        const __m512i b = load_half(x, at + (2 * i + 1) * s->in, 2 * i + 1 < n ? channels : 0);
 
-        r[i] = pairs(low, high);
+        pair_up(a, b, &low[i], &high[i]);
     }
-    transpose(r);
-    for (int i = 0; i < 16; i++) {
-        if (!(mask >> i & 1)) continue;
-        if (n >= 32)
-            _mm512_storeu_si512(to + i * plane, r[i]);
-        else
-            _mm512_mask_storeu_epi16(to + i * plane, (__mmask32)((1ull << n) - 1), r[i]);
-    }
+    transpose(low);
+    for (int i = 0; i < 16 && channels >> i & 1; i++)
+        _mm512_mask_storeu_epi16(to + i * s->plane, there, low[i]);
+    if (!(channels >> 16)) return;
+    transpose(high);
+    for (int i = 0; i < 16 && channels >> (16 + i) & 1; i++)
+        _mm512_mask_storeu_epi16(to + (16 + i) * s->plane, there, high[i]);
 }
 
-/* One plane for each row of the kernel and channel: the picture from that row on. */
-static void turn_thin(const cpu_amx *s, const float *x, cpu_bf16 *planes)
+static void turn_planes(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned)
 {
-    const __m512i index = _mm512_mullo_epi32(
-            _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-            _mm512_set1_epi32((int)s->in));
+    const bool whole = s->pitch == s->w; /* rows follow each other without padding */
+    const int64_t rows = whole ? 1 : s->h, width = whole ? s->h * s->w : s->w;
 
     for (int64_t i = 0; i < s->in; i++) {
-        cpu_bf16 *plane = planes + i * s->plane;
+        cpu_bf16 *plane = turned + i * s->plane;
+        const int64_t from = whole ? s->pad_top * s->pitch + width : 0;
 
-        for (int64_t y = 0; y < s->h; y++) {
-            cpu_bf16 *row = plane + (y + s->pad_top) * s->pitch + s->pad_left;
+        memset(plane + from, 0, (size_t)(s->plane - from) * sizeof *plane);
+        if (whole) memset(plane, 0, (size_t)(s->pad_top * s->pitch) * sizeof *plane);
+    }
+    for (int64_t i = 0; i < s->in; i += 32) {
+        for (int64_t y = 0; y < rows; y++) {
+            cpu_bf16 *to = turned + i * s->plane + (y + s->pad_top) * s->pitch + s->pad_left;
 
-            for (int64_t j = 0; j < s->w; j += 16) {
-                const __mmask16 mask = first(s->w - j);
-                const __m512 v = _mm512_mask_i32gather_ps(
-                        _mm512_setzero_ps(), mask, index, x + (y * s->w + j) * s->in + i, 4);
+            for (int64_t j = 0; j < width; j += 32)
+                turn_block(s, x, (y * width + j) * s->in + i, first_half(s->in - i), width - j,
+                        to + j);
+        }
+    }
+}
 
-                _mm256_mask_storeu_epi16(row + j, mask, (__m256i)_mm512_cvtneps_pbh(v));
+/* Numbers `from` .. `from` + 31 of a row are the sources of `in` vectors, one for each channel. */
+static void find_channels(const cpu_amx *s, __m512i index[4][4], __mmask32 mask[4][4])
+{
+    for (int64_t c = 0; c < s->in; c++) {
+        for (int64_t v = 0; v < s->in; v++) {
+            uint16_t places[32] = {0};
+
+            mask[c][v] = 0;
+            for (int64_t l = 0; l < 32; l++) {
+                const int64_t from = l * s->in + c - 32 * v;
+
+                if (from < 0 || from >= 32) continue;
+                places[l] = (uint16_t)from;
+                mask[c][v] |= 1u << l;
+            }
+            index[c][v] = _mm512_loadu_si512(places);
+        }
+    }
+}
+
+static void turn_thin(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned)
+{
+    const int64_t n = s->w * s->in;
+    __m512i index[4][4];
+    __mmask32 mask[4][4];
+
+    find_channels(s, index, mask);
+    memset(turned, 0, (size_t)(s->rows * s->in * s->plane) * sizeof *turned);
+    for (int64_t y = 0; y < s->h; y++) {
+        cpu_bf16 *to = turned + (y + s->pad_top) * s->in * s->plane + s->pad_left;
+
+        for (int64_t j = 0; j < s->w; j += 32) {
+            __m512i from[4];
+
+            for (int64_t v = 0; v < s->in; v++) {
+                const int64_t at = j * s->in + 32 * v;
+
+                from[v] = load_half(x, y * n + at, first_half(n - at));
+            }
+            for (int64_t c = 0; c < s->in; c++) {
+                __m512i row = _mm512_setzero_si512();
+
+                for (int64_t v = 0; v < s->in; v++)
+                    row = _mm512_mask_permutexvar_epi16(row, mask[c][v], index[c][v], from[v]);
+                _mm512_mask_storeu_epi16(to + c * s->plane + j, first_half(s->w - j), row);
             }
         }
     }
-    for (int64_t p = s->in; p < s->planes; p++) {
-        const int64_t shift = p / s->in * s->pitch;
-
-        memcpy(planes + p * s->plane, planes + p % s->in * s->plane + shift,
-                (size_t)(s->plane - shift) * sizeof *planes);
-    }
 }
 
-void tmb__cpu_amx_turn(const cpu_amx *s, const float *x, cpu_bf16 *planes)
+void tmb__cpu_amx_turn(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned)
 {
-    memset(planes, 0, (size_t)(s->planes * s->plane) * sizeof *planes);
-    if (s->thin) {
-        turn_thin(s, x, planes);
-        return;
-    }
-    for (int64_t i = 0; i < s->in; i += 16) {
-        for (int64_t y = 0; y < s->h; y++) {
-            cpu_bf16 *to = planes + i * s->plane + (y + s->pad_top) * s->pitch + s->pad_left;
-
-            for (int64_t j = 0; j < s->w; j += 32)
-                turn_strip(x + (y * s->w + j) * s->in + i, s->in, first(s->in - i), s->w - j,
-                        to + j, s->plane);
-        }
-    }
+    if (s->thin)
+        turn_thin(s, x, turned);
+    else
+        turn_planes(s, x, turned);
 }
 
-/* A row of dy by pairs of pixels, for 16 channels: (pitch / 2, 16, 2). Returns its sum. */
-static __m512 put_row(const cpu_amx *s, const float *row, __mmask16 mask, cpu_bf16 *to)
+/* ---- dy by pairs of pixels ---- */
+
+/* Sums of channels 0, 2 .. 30 and 1, 3 .. 31 of bf16 numbers. */
+typedef struct bias_sum {
+    __m512 even, odd;
+} bias_sum;
+
+static void add_to(bias_sum *sum, __m512i v)
 {
-    const __m512 zero = _mm512_setzero_ps();
-    __m512 sum = zero;
+    const __m512i odd = _mm512_and_si512(v, _mm512_set1_epi32((int)0xffff0000));
 
-    for (int64_t x = 0; x < s->pitch; x += 2, to += AMX_DEPTH) {
-        const __m512 low = x < s->ow ? _mm512_maskz_loadu_ps(mask, row + x * s->out) : zero;
-        const __m512 high =
-                x + 1 < s->ow ? _mm512_maskz_loadu_ps(mask, row + (x + 1) * s->out) : zero;
-
-        _mm512_storeu_si512(to, pairs(low, high));
-        sum = _mm512_add_ps(sum, _mm512_add_ps(low, high));
-    }
-    return sum;
+    sum->even = _mm512_add_ps(sum->even, _mm512_castsi512_ps(_mm512_slli_epi32(v, 16)));
+    sum->odd = _mm512_add_ps(sum->odd, _mm512_castsi512_ps(odd));
 }
 
-/* Two rows of it from a row of the pool's, number `r`: each result's gradient goes to the winner of its
- * window if the result is positive. */
-static __m512 put_two_rows(
-        const cpu_amx *s, const cpu_amx_dy *dy, int64_t r, int64_t o, cpu_bf16 *to)
+static void add_bias(const bias_sum *sum, __mmask32 mask, float *db)
 {
-    const __mmask16 mask = first(s->out - o);
+    const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+    const __mmask16 m[2] = {(__mmask16)mask, (__mmask16)(mask >> 16)};
+    const __m512 v[2] = {_mm512_permutex2var_ps(sum->even, low, sum->odd),
+            _mm512_permutex2var_ps(sum->even, high, sum->odd)};
+
+    for (int h = 0; h < 2; h++)
+        _mm512_mask_storeu_ps(
+                db + 16 * h, m[h], _mm512_add_ps(_mm512_maskz_loadu_ps(m[h], db + 16 * h), v[h]));
+}
+
+/* Where pairs of channels o .. o + 31 go: two rows of tiles, `next` numbers apart. */
+typedef struct pair_row {
+    cpu_bf16 *to;
+    int64_t next;
+} pair_row;
+
+static void put_pair(const pair_row *row, int64_t x, __m512i a, __m512i b)
+{
+    __m512i low, high;
+
+    pair_up(a, b, &low, &high);
+    _mm512_storeu_si512(row->to + x * AMX_SIDE, low);
+    _mm512_storeu_si512(row->to + row->next + x * AMX_SIDE, high);
+}
+
+/* Pixels x .. dy_pitch of a row. */
+static void clear_pairs(const cpu_amx *s, const pair_row *row, int64_t x)
+{
+    const size_t size = (size_t)((s->dy_pitch - x) * AMX_SIDE) * sizeof *row->to;
+
+    memset(row->to + x * AMX_SIDE, 0, size);
+    memset(row->to + row->next + x * AMX_SIDE, 0, size);
+}
+
+static void put_row(const cpu_amx *s, const cpu_amx_source *dy, int64_t y, int64_t o,
+        const pair_row *row, bias_sum *sum)
+{
+    const __mmask32 mask = first_half(s->out - o);
+    const int64_t at = y * s->ow * s->out + o;
+
+    for (int64_t x = 0; x < s->ow; x += 2) {
+        const __m512i a = load_half(dy, at + x * s->out, mask);
+        const __m512i b = load_half(dy, at + (x + 1) * s->out, x + 1 < s->ow ? mask : 0);
+
+        put_pair(row, x, a, b);
+        add_to(sum, a);
+        add_to(sum, b);
+    }
+    clear_pairs(s, row, (s->ow + 1) / 2 * 2);
+}
+
+/* Rows 2 r and 2 r + 1, from row r of the pool's gradient. */
+static void put_two_rows(const cpu_amx *s, const cpu_amx_source *dy, int64_t r, int64_t o,
+        const pair_row *row, bias_sum *sum)
+{
+    const __mmask32 mask = first_half(s->out - o);
     const int64_t width = s->ow / 2;
-    cpu_bf16 *below = to + s->pitch * AMX_SIDE;
-    __m512 sum = _mm512_setzero_ps();
+    const pair_row below = {row->to + s->dy_pitch * AMX_SIDE, row->next};
 
-    for (int64_t x = 0; x < width; x++, to += AMX_DEPTH, below += AMX_DEPTH) {
-        const int64_t at = (r * width + x) * s->out + o;
-        const __mmask16 live = _mm512_mask_cmp_ps_mask(
-                mask, _mm512_maskz_loadu_ps(mask, dy->y + at), _mm512_setzero_ps(), _CMP_GT_OQ);
-        const __m512 v = _mm512_maskz_loadu_ps(live, dy->dy + at);
-        const __m512i even = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(v));
-        const __m512i odd = _mm512_slli_epi32(even, 16);
-        const __m128i w = _mm_maskz_loadu_epi8(mask, dy->where + at);
-        const __m512i top = _mm512_mask_mov_epi32(
-                _mm512_maskz_mov_epi32(_mm_cmpeq_epi8_mask(w, _mm_setzero_si128()), even),
-                _mm_cmpeq_epi8_mask(w, _mm_set1_epi8(1)), odd);
-        const __m512i bottom = _mm512_mask_mov_epi32(
-                _mm512_maskz_mov_epi32(_mm_cmpeq_epi8_mask(w, _mm_set1_epi8(2)), even),
-                _mm_cmpeq_epi8_mask(w, _mm_set1_epi8(3)), odd);
+    for (int64_t x = 0; x < width; x++) {
+        __m512i v[4];
 
-        _mm512_storeu_si512(to, top);
-        _mm512_storeu_si512(below, bottom);
-        sum = _mm512_add_ps(sum, v);
+        spread(dy, (r * width + x) * s->out + o, mask, v);
+        put_pair(row, 2 * x, v[0], v[1]);
+        put_pair(&below, 2 * x, v[2], v[3]);
+        add_to(sum, _mm512_or_si512(_mm512_or_si512(v[0], v[1]), _mm512_or_si512(v[2], v[3])));
     }
-    for (int64_t x = 2 * width; x < s->pitch; x += 2, to += AMX_DEPTH, below += AMX_DEPTH) {
-        _mm512_storeu_si512(to, _mm512_setzero_si512());
-        _mm512_storeu_si512(below, _mm512_setzero_si512());
-    }
-    return sum;
+    clear_pairs(s, row, 2 * width);
+    clear_pairs(s, &below, 2 * width);
 }
 
-/* dy's rows by pairs of pixels, 16 channels at a time: (channels, pixels / 2, 16, 2). */
-static void put_pairs(const cpu_amx *s, const cpu_amx_dy *dy, const int64_t *range, int64_t steps,
-        float *db, cpu_bf16 *to)
+/* Rows of dy, 16 channels at a time: (channels, pixels / 2, 16, 2). */
+static void put_pairs(const cpu_amx *s, const cpu_amx_source *dy, const int64_t *range,
+        int64_t steps, float *db, cpu_bf16 *to)
 {
-    for (int64_t o = 0; o < s->blocks * 32; o += 16, to += steps * AMX_TILE) {
-        const __mmask16 mask = first(s->out - o);
-        __m512 sum = _mm512_setzero_ps();
-        cpu_bf16 *at = to;
+    for (int64_t o = 0; o < s->blocks * 32; o += 32, to += 2 * steps * AMX_TILE) {
+        bias_sum sum = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+        pair_row row = {to, steps * AMX_TILE};
 
-        for (int64_t y = range[0]; y < range[1]; at += s->pitch * AMX_SIDE) {
+        for (int64_t y = range[0]; y < range[1]; y++, row.to += s->dy_pitch * AMX_SIDE) {
             if (!dy->where) {
-                sum = _mm512_add_ps(sum, put_row(s, dy->dy + y++ * s->ow * s->out + o, mask, at));
+                put_row(s, dy, y, o, &row, &sum);
             } else if (y + 1 < s->oh) {
-                sum = _mm512_add_ps(sum, put_two_rows(s, dy, y / 2, o, at));
-                at += s->pitch * AMX_SIDE;
-                y += 2;
+                put_two_rows(s, dy, y++ / 2, o, &row, &sum);
+                row.to += s->dy_pitch * AMX_SIDE;
             } else { /* a last row that the pool leaves out */
-                memset(at, 0, (size_t)(s->pitch * AMX_SIDE) * sizeof *at);
-                y++;
+                clear_pairs(s, &row, 0);
             }
         }
-        memset(at, 0, (size_t)(to + steps * AMX_TILE - at) * sizeof *at);
-        if (db && mask)
-            _mm512_mask_storeu_ps(
-                    db + o, mask, _mm512_add_ps(_mm512_maskz_loadu_ps(mask, db + o), sum));
+        for (int h = 0; h < 2; h++)
+            memset(row.to + h * row.next, 0, (size_t)(to + steps * AMX_TILE - row.to) * sizeof *to);
+        if (db) add_bias(&sum, first_half(s->out - o), db + o);
     }
 }
 
-/* sums += a^T b: 32 planes from `a` on by 32 channels, for one place of the kernel. */
-static void add_products(
-        const cpu_bf16 *a, int64_t plane, const cpu_bf16 *b, int64_t steps, float *sums)
+/* ---- products ---- */
+
+/* 16 rows of x, `stride` bytes apart, along `rows` times `steps` tiles; `next` numbers to the next row. */
+typedef struct walk {
+    int64_t stride, rows, steps, next;
+} walk;
+
+/* sums += a^T b for one or two places of the kernel, a[1] NULL or not, by 32 channels. */
+static void add_products(const walk *way, const cpu_bf16 *const *a, const cpu_bf16 *b, float *sums)
 {
+    const int64_t other = way->rows * way->steps * AMX_TILE;
+
     _tile_loadd(0, sums, 64);
     _tile_loadd(1, sums + FLOATS, 64);
     _tile_loadd(2, sums + 2 * FLOATS, 64);
     _tile_loadd(3, sums + 3 * FLOATS, 64);
-    for (int64_t k = 0; k < steps; k++, a += AMX_DEPTH, b += AMX_TILE) {
-        _tile_loadd(4, a, 2 * plane);
-        _tile_loadd(6, b, 64);
-        _tile_loadd(7, b + steps * AMX_TILE, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_loadd(5, a + 16 * plane, 2 * plane);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+    for (int64_t y = 0; y < way->rows; y++) {
+        const cpu_bf16 *a0 = a[0] + y * way->next, *a1 = a[1] ? a[1] + y * way->next : NULL;
+
+        for (int64_t k = 0; k < way->steps; k++, b += AMX_TILE) {
+            _tile_loadd(4, a0 + k * AMX_DEPTH, way->stride);
+            _tile_loadd(6, b, 64);
+            _tile_loadd(7, b + other, 64);
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_dpbf16ps(1, 4, 7);
+            if (!a1) continue;
+            _tile_loadd(5, a1 + k * AMX_DEPTH, way->stride);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+        }
     }
     store_all(sums);
 }
 
-void tmb__cpu_amx_weights(const cpu_amx *s, const cpu_bf16 *planes, const cpu_amx_dy *dy,
+/* Rows of x under place number k of two parts, from row `from` of dy on; NULL: there are no more. */
+static const cpu_bf16 *place_of(
+        const cpu_amx *s, const cpu_bf16 *turned, int64_t from, int64_t part, int64_t k)
+{
+    const int64_t tap = k % s->taps;
+
+    part += k / s->taps;
+    if (part >= s->parts) return NULL;
+    turned += part * AMX_SIDE * s->plane;
+    if (s->thin) return turned + from * s->in * s->plane + tap;
+    return turned + (from + tap / s->kw * s->dilation[0]) * s->pitch + tap % s->kw * s->dilation[1];
+}
+
+void tmb__cpu_amx_weights(const cpu_amx *s, const cpu_bf16 *turned, const cpu_amx_source *dy,
         const int64_t range[2], float *sums, float *db, cpu_bf16 *space)
 {
-    const int64_t steps = ((range[1] - range[0]) * s->pitch + AMX_DEPTH - 1) / AMX_DEPTH;
-    const int64_t kh = s->thin ? 1 : s->kh;
+    const int64_t rows = range[1] - range[0];
+    const int64_t steps = (rows * s->dy_pitch + AMX_DEPTH - 1) / AMX_DEPTH;
+    const walk way = {.stride = 2 * s->plane,
+            .rows = s->thin ? rows : 1,
+            .steps = s->thin ? s->dy_pitch / AMX_DEPTH : steps,
+            .next = s->in * s->plane};
 
     put_pairs(s, dy, range, steps, db, space);
     tiles_begin();
-    for (int64_t p = 0; p < s->planes; p += 32) {
+    for (int64_t part = 0; part < s->parts; part += 2) {
         for (int64_t b = 0; b < s->blocks; b++) {
-            for (int64_t tap = 0; tap < kh * s->kw; tap++, sums += 4 * FLOATS) {
-                const int64_t y = tap / s->kw * s->dilation[0], x = tap % s->kw * s->dilation[1];
+            for (int64_t k = 0; k < 2 * s->taps; k += 2, sums += 4 * FLOATS) {
+                const cpu_bf16 *const a[] = {place_of(s, turned, range[0], part, k),
+                        place_of(s, turned, range[0], part, k + 1)};
 
-                add_products(planes + p * s->plane + (range[0] + y) * s->pitch + x, s->plane,
-                        space + b * 2 * steps * AMX_TILE, steps, sums);
+                if (a[0]) add_products(&way, a, space + b * 2 * steps * AMX_TILE, sums);
             }
         }
     }
@@ -203,20 +301,18 @@ void tmb__cpu_amx_weights(const cpu_amx *s, const cpu_bf16 *planes, const cpu_am
 
 void tmb__cpu_amx_untile(const cpu_amx *s, const float *sums, float *dw)
 {
-    const int64_t kh = s->thin ? 1 : s->kh, taps = kh * s->kw;
-
     for (int64_t t = 0; t < s->kh * s->kw * s->in; t++) {
         const int64_t y = t / s->in / s->kw, x = t / s->in % s->kw, i = t % s->in;
-        const int64_t plane = s->thin ? y * s->in + i : i, tap = s->thin ? x : y * s->kw + x;
+        const int64_t row = s->thin ? y * s->in + i : i, part = row / AMX_SIDE;
+        const int64_t k = part % 2 * s->taps + (s->thin ? x : y * s->kw + x);
 
         for (int64_t o = 0; o < s->out; o += 16) {
-            const int64_t tiles = (plane / 32 * s->blocks + o / 32) * taps + tap;
-            const int64_t tile = 2 * (plane % 32 / 16) + o % 32 / 16;
+            const int64_t tiles = (part / 2 * s->blocks + o / 32) * s->taps + k / 2;
+            const int64_t tile = tiles * 4 + 2 * (k % 2) + o % 32 / 16;
             const __mmask16 mask = first(s->out - o);
 
             _mm512_mask_storeu_ps(dw + t * s->out + o, mask,
-                    _mm512_maskz_loadu_ps(
-                            mask, sums + (tiles * 4 + tile) * FLOATS + plane % 16 * AMX_SIDE));
+                    _mm512_maskz_loadu_ps(mask, sums + tile * FLOATS + row % 16 * AMX_SIDE));
         }
     }
 }

@@ -5,6 +5,9 @@
 #include "cpu_amx.h"
 #include "cpu_dnnl.h"
 
+/* The tensor is kept in bf16 between ops (cpu_fuse.c). */
+bool tmb__cpu_half(const struct tmb_program *p, int tensor);
+
 /* The geometry of an op whose image, kernel and result are tensors x, w and y. */
 cpu_conv tmb__cpu_conv_of(const struct tmb_program *p, const tmb_op *op, int x, int w, int y);
 
@@ -40,6 +43,10 @@ int tmb__cpu_wino_back_weights(struct tmb_program *p, int op, const cpu_conv *co
 /* In bf16 on the matrix unit (cpu_amx.c). */
 bool tmb__cpu_amx_fits(const struct tmb_program *p, const cpu_conv *conv);
 bool tmb__cpu_amx_fits_back(const struct tmb_program *p, const cpu_conv *conv);
+/* Few channels: x is then f32. */
+bool tmb__cpu_amx_thin(const cpu_conv *conv);
+/* The POOL that op number `op`, a CONV, does with its ReLU, or -1. */
+int tmb__cpu_amx_pool(const struct tmb_program *p, int op);
 int tmb__cpu_amx_forward(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_amx_back_data(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_amx_back_weights(struct tmb_program *p, int op, const cpu_conv *conv);

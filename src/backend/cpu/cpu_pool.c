@@ -1,7 +1,7 @@
 /* cpu_pool.c - maximum and mean over windows and whole planes, sample by sample
  *
- * `where` holds one byte for each output, the winner's place in its window, in the memory of its
- * I32 tensor; windows of more than 255 places, and whole planes, hold the winner's pixel as an
+ * `where` holds one byte for each output, the winner's place in its window or, where ReLU stopped
+ * it, CPU_NOBODY, in the memory of its I32 tensor; windows of more than 255 places, and whole planes, hold the winner's pixel as an
  * int32. */
 #include "cpu.h"
 
@@ -100,12 +100,11 @@ static int build_pool(struct tmb_program *p, int op)
 {
     const tmb_op *o = &p->ops[op];
     pool_plan *plan = plan_of(p, o, o->in[0], o->out[0]);
-    const int before = tmb__cpu_writer(p, o->in[0], op);
     cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
     tmb__cpu_shrink_where(p, op);
-    plan->relu = before >= 0 && tmb__cpu_relu_taker(p, before) == op;
+    plan->relu = tmb__cpu_pool_rectifies(p, op);
     stage = tmb__cpu_rows(p, op, pool);
     stage->data = plan;
     tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);
@@ -128,7 +127,7 @@ static void pool_bwd(const cpu_stage *stage, const cpu_task *task)
 {
     const pool_plan *plan = stage->data;
     const cpu_simd *simd = task->program->simd;
-    const float *dy = tmb__cpu_at(stage, task, 0), *y = tmb__cpu_at(stage, task, 3);
+    const float *dy = tmb__cpu_at(stage, task, 0);
     const void *where = tmb__cpu_at(stage, task, 1);
     float *dx = tmb__cpu_at(stage, task, 2);
 
@@ -137,19 +136,18 @@ static void pool_bwd(const cpu_stage *stage, const cpu_task *task)
     else if (plan->wide)
         wide_max_bwd(&plan->window, dy, where, dx);
     else
-        simd->pool_max_bwd(&plan->window, dy, where, y, dx);
+        simd->pool_max_bwd(&plan->window, dy, where, dx);
 }
 
 static int build_pool_bwd(struct tmb_program *p, int op)
 {
     const tmb_op *o = &p->ops[op];
     pool_plan *plan = plan_of(p, o, o->out[0], o->in[0]);
-    int mask = -1, act = -1;
+    const int act = o->attr.max ? tmb__cpu_mask_after_pool(p, op) : -1;
     cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
-    if (o->attr.max) act = tmb__cpu_mask_after_pool(p, op, &mask);
-    if (act >= 0 && tmb__cpu_left_to_weights(p, op, act)) {
+    if (act >= 0 && tmb__cpu_pool_before(p, p->ops[act].out[0]) == op) {
         p->fused[op] = p->fused[act] = 1;
         return 0;
     }
@@ -158,7 +156,6 @@ static int build_pool_bwd(struct tmb_program *p, int op)
     tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);
     tmb__cpu_use(stage, o->in[1], CPU_READ | CPU_OWN);
     tmb__cpu_use(stage, act < 0 ? o->out[0] : p->ops[act].out[0], CPU_WRITE | CPU_OWN);
-    tmb__cpu_use(stage, act < 0 ? -1 : mask, CPU_READ | CPU_OWN);
     if (act >= 0) {
         p->fused[act] = 1;
         p->how[op] = "own loops, with the gradient of the ReLU before the pool";

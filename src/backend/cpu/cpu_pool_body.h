@@ -26,6 +26,13 @@ static window_at find_window(const cpu_window *s, int64_t o)
     return (window_at){iy, ix, inside(iy, s->kh, s->h), inside(ix, s->kw, s->w)};
 }
 
+/* ReLU's result, and the winner's place, which is NOBODY where ReLU stops the gradient. */
+TMB_INLINE vec rectified(vec best, ivec *place)
+{
+    *place = ivec_pick(best > 0, *place, ivec_all(CPU_NOBODY));
+    return vec_rectify(best);
+}
+
 /* Maximum and winner's place of channels j .. j + n - 1. */
 static void max_of(
         const cpu_window *s, const window_at *at, const float *x, int64_t j, vec *best, ivec *place)
@@ -56,7 +63,8 @@ static void pool_max_any(
             ivec place = ivec_all(0);
 
             max_of(s, &at, x, j, &best, &place);
-            vec_store_n(y + j, with_relu ? vec_rectify(best) : best, s->c - j);
+            if (with_relu) best = rectified(best, &place);
+            vec_store_n(y + j, best, s->c - j);
             if (where) vec_store_bytes(where + o * s->c + j, place, s->c - j);
         }
     }
@@ -78,15 +86,14 @@ TMB_INLINE void max_2x2(const cpu_window *s, const float *x, float *y, uint8_t *
                 const vec p0 = vec_load_n(p + j, n), p1 = vec_load_n(p + c + j, n);
                 const vec p2 = vec_load_n(p + line + j, n), p3 = vec_load_n(p + line + c + j, n);
                 const vec a = vec_pick(p1 > p0, p1, p0), b = vec_pick(p2 > a, p2, a);
-                const vec best = vec_pick(p3 > b, p3, b);
+                const ivec one = ivec_all(1) & (p1 > p0);
+                const ivec two = ivec_pick(p2 > a, ivec_all(2), one);
+                ivec place = ivec_pick(p3 > b, ivec_all(3), two);
+                vec best = vec_pick(p3 > b, p3, b);
 
-                vec_store_n(y + j, with_relu ? vec_rectify(best) : best, n);
-                if (mark) {
-                    const ivec one = ivec_all(1) & (p1 > p0);
-                    const ivec two = ivec_pick(p2 > a, ivec_all(2), one);
-
-                    vec_store_bytes(where + j, ivec_pick(p3 > b, ivec_all(3), two), n);
-                }
+                if (with_relu) best = rectified(best, &place);
+                vec_store_n(y + j, best, n);
+                if (mark) vec_store_bytes(where + j, place, n);
             }
         }
     }
@@ -110,16 +117,7 @@ static void pool_max(const cpu_window *s, const float *x, float *y, uint8_t *whe
         max_2x2(s, x, y, where, with_relu, false);
 }
 
-/* dy, or 0 where the pool's result y (if given) is not positive. */
-TMB_INLINE vec pooled_gradient(const float *dy, const float *y, int64_t n)
-{
-    const vec d = vec_load_n(dy, n);
-
-    return y ? vec_masked(d, vec_load_n(y, n)) : d;
-}
-
-static void pool_max_bwd_2x2(
-        const cpu_window *s, const float *dy, const uint8_t *where, const float *y, float *dx)
+static void pool_max_bwd_2x2(const cpu_window *s, const float *dy, const uint8_t *where, float *dx)
 {
     const int64_t c = s->c, line = s->w * c;
 
@@ -128,7 +126,7 @@ static void pool_max_bwd_2x2(
 
         for (int64_t j = 0; j < c; j += VEC) {
             const int64_t at = o * c + j, n = c - j;
-            const ivec d = (ivec)pooled_gradient(dy + at, y ? y + at : NULL, n);
+            const ivec d = (ivec)vec_load_n(dy + at, n);
             const ivec place = vec_load_bytes(where + at, n);
 
             vec_store_n(p + j, (vec)(d & (place == 0)), n);
@@ -144,8 +142,7 @@ static void pool_max_bwd_2x2(
     }
 }
 
-static void pool_max_bwd_any(
-        const cpu_window *s, const float *dy, const uint8_t *where, const float *y, float *dx)
+static void pool_max_bwd_any(const cpu_window *s, const float *dy, const uint8_t *where, float *dx)
 {
     memset(dx, 0, (size_t)(s->h * s->w * s->c) * sizeof *dx);
     for (int64_t o = 0; o < s->oh * s->ow; o++) {
@@ -153,7 +150,7 @@ static void pool_max_bwd_any(
 
         for (int64_t j = 0; j < s->c; j += VEC) {
             const int64_t at = o * s->c + j, n = s->c - j;
-            const ivec d = (ivec)pooled_gradient(dy + at, y ? y + at : NULL, n);
+            const ivec d = (ivec)vec_load_n(dy + at, n);
             const ivec place = vec_load_bytes(where + at, n);
 
             for (int64_t k = win.rows.from * s->kw; k < win.rows.to * s->kw; k++) {
@@ -166,13 +163,12 @@ static void pool_max_bwd_any(
     }
 }
 
-static void pool_max_bwd(
-        const cpu_window *s, const float *dy, const uint8_t *where, const float *y, float *dx)
+static void pool_max_bwd(const cpu_window *s, const float *dy, const uint8_t *where, float *dx)
 {
     if (is_2x2(s))
-        pool_max_bwd_2x2(s, dy, where, y, dx);
+        pool_max_bwd_2x2(s, dy, where, dx);
     else
-        pool_max_bwd_any(s, dy, where, y, dx);
+        pool_max_bwd_any(s, dy, where, dx);
 }
 
 static void pool_mean(const cpu_window *s, const float *x, float *y)

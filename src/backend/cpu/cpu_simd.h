@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <thimble/plugin.h>
 
+enum { CPU_NOBODY = 255 }; /* a window without a winner: ReLU made its maximum 0 */
+
 /* Pooling of one sample, (h, w, c) to (oh, ow, c); pads before only, what lies outside takes no
  * part. */
 typedef struct cpu_window {
@@ -81,12 +83,10 @@ typedef struct cpu_wino {
 
 typedef struct cpu_simd {
     const char *name;
-    /* where: one byte for each output, the winner's place in its window in scan order; may be NULL
-     */
+    /* where: one byte for each output, the winner's place in its window in scan order, or
+     * CPU_NOBODY where `relu` makes the output 0; may be NULL */
     void (*pool_max)(const cpu_window *s, const float *x, float *y, uint8_t *where, bool relu);
-    /* y: the pool's output if ReLU came before it, to stop dy where it is not positive; or NULL */
-    void (*pool_max_bwd)(
-            const cpu_window *s, const float *dy, const uint8_t *where, const float *y, float *dx);
+    void (*pool_max_bwd)(const cpu_window *s, const float *dy, const uint8_t *where, float *dx);
     void (*pool_mean)(const cpu_window *s, const float *x, float *y);
     void (*pool_mean_bwd)(const cpu_window *s, const float *dy, float *dx);
     void (*relu)(const float *x, float *y, int64_t n);

@@ -220,7 +220,7 @@ int tmb__cpu_thin_forward(struct tmb_program *p, int op, const cpu_conv *conv)
     return 0;
 }
 
-/* ---- weight gradient: slots x, dy, dw and db of the group, sums, and with a pool: where, its y,
+/* ---- weight gradient: slots x, dy, dw and db of the group, sums, and with a pool: where,
  * rows ---- */
 
 static void start_sums(const cpu_stage *stage, const cpu_task *task)
@@ -263,15 +263,14 @@ static void back_weights(const cpu_stage *stage, const cpu_task *task)
 static void back_weights_pooled(const cpu_stage *stage, const cpu_task *task)
 {
     const thin_plan *plan = stage->data;
-    const float *dy = tmb__cpu_at(stage, task, 1), *y = tmb__cpu_at(stage, task, 6);
+    const float *dy = tmb__cpu_at(stage, task, 1);
     const uint8_t *where = tmb__cpu_at(stage, task, 5);
-    float *rows = tmb__cpu_at(stage, task, 7);
+    float *rows = tmb__cpu_at(stage, task, 6);
     const int64_t row = plan->pool.ow * plan->pool.c;
 
     start_sums(stage, task);
     for (int64_t r = 0; r < plan->conv.oh / 2; r++) {
-        task->program->simd->pool_max_bwd(
-                &plan->pool, dy + r * row, where + r * row, y + r * row, rows);
+        task->program->simd->pool_max_bwd(&plan->pool, dy + r * row, where + r * row, rows);
         add_rows(stage, task, rows, 2 * r, 2);
     }
 }
@@ -285,10 +284,10 @@ int tmb__cpu_thin_back_weights(struct tmb_program *p, int op, const cpu_conv *co
     const int sums = tmb__cpu_buffer(p, CPU_TEMP, (size_t)conv->out * sizeof(float));
     const int rows =
             tmb__cpu_buffer(p, CPU_TEMP, (size_t)(2 * conv->ow * conv->out) * sizeof(float));
-    const int pool_bwd = tmb__cpu_pool_in_weights(p, op);
+    const int pool_bwd = tmb__cpu_pool_before(p, o->in[1]);
     const bool bias = o->out[1] >= 0;
     thin_plan *plan = plan_of(p, conv);
-    int mask = -1, status;
+    int status;
     cpu_stage *stage;
 
     if (!plan || rows < 0) return TMB_ENOMEM;
@@ -300,10 +299,8 @@ int tmb__cpu_thin_back_weights(struct tmb_program *p, int op, const cpu_conv *co
     tmb__cpu_use(stage, bias ? db : -1, CPU_READ | CPU_WRITE | CPU_OWN);
     tmb__cpu_use(stage, bias ? sums : -1, CPU_WRITE | CPU_OWN);
     if (pool_bwd >= 0) {
-        tmb__cpu_mask_after_pool(p, pool_bwd, &mask);
         plan->pool = two_rows(conv);
         tmb__cpu_use(stage, p->ops[pool_bwd].in[1], CPU_READ | CPU_OWN);
-        tmb__cpu_use(stage, mask, CPU_READ | CPU_OWN);
         tmb__cpu_use(stage, rows, CPU_WRITE | CPU_OWN);
     }
     p->how[op] =

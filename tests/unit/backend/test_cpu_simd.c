@@ -71,7 +71,7 @@ static void pools(const cpu_simd *simd, float *out)
 
     for (int i = 0; i < 2; i++, out += 4 * N) {
         simd->pool_max(&windows[i], x, out, where, true);
-        simd->pool_max_bwd(&windows[i], dy, where, out, out + N);
+        simd->pool_max_bwd(&windows[i], dy, where, out + N);
         simd->pool_mean(&windows[i], x, out + 2 * N);
         simd->pool_mean_bwd(&windows[i], dy, out + 3 * N);
     }
