@@ -86,6 +86,24 @@ void tmb__cpu_amx_weights(const cpu_amx *s, const cpu_bf16 *turned, const cpu_am
         const int64_t range[2], float *sums, float *db, cpu_bf16 *space);
 void tmb__cpu_amx_untile(const cpu_amx *s, const float *sums, float *dw);
 
+/* A dense layer in f32, for rows from .. to of its kernel and n samples. `out` is what is wanted of x
+ * (n, in), w (in, units), dy (n, units): those rows' share of y, those columns of dx, those rows of dw. */
+typedef struct cpu_amx_dense {
+    int64_t n, in, units, from, to;
+    const float *x, *w, *dy;
+    float *out;
+    cpu_bf16 *space; /* of tmb__cpu_amx_dense_space() numbers */
+} cpu_amx_dense;
+
+typedef struct cpu_amx_dense_table {
+    void (*forward)(const cpu_amx_dense *s);
+    void (*data)(const cpu_amx_dense *s);
+    void (*weights)(const cpu_amx_dense *s);
+} cpu_amx_dense_table;
+
+extern const cpu_amx_dense_table tmb__cpu_amx_dense;
+int64_t tmb__cpu_amx_dense_space(int64_t n, int64_t units);
+
 /* The CPU has the unit and the system lets this process use it. */
 bool tmb__cpu_amx_usable(void);
 

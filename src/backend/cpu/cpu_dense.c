@@ -3,14 +3,16 @@
  * x counts as (rows, in). A small kernel is read once a sample. A large one (the post's 18496 x 64
  * are 4.7 MB) is read once a step: it is cut into slices of its rows, each slice meets all samples,
  * and the slices' shares of y are summed in their order. Weight gradients are always cut that way:
- * a slice of dw and the optimizer's step on it then follow each other in one core's cache. */
+ * a slice of dw and the optimizer's step on it then follow each other in one core's cache. In bf16
+ * slices are multiplied on the matrix unit, see cpu_amx_dense.c. */
 #include "cpu.h"
+#include "cpu_amx.h"
 
 #include <string.h>
 
 enum {
     LARGE = 65536, /* elements of a kernel that is worth slices */
-    STRIP = 64     /* rows of a kernel whose data gradient is made at a time */
+    STRIP = 64     /* rows of a kernel at a time: read, and written, from end to end */
 };
 
 typedef struct dense_plan {
@@ -18,6 +20,7 @@ typedef struct dense_plan {
     int64_t in, units, rows; /* rows of one sample */
     int64_t columns;         /* rows of dy that are turned at a time, up to a multiple of 16 */
     int slices;
+    bool amx;
 } dense_plan;
 
 static dense_plan *plan_of(struct tmb_program *p, const tmb_op *op, int w, int y)
@@ -30,6 +33,28 @@ static dense_plan *plan_of(struct tmb_program *p, const tmb_op *op, int w, int y
     plan->units = p->tensors[w].dim[1];
     plan->rows = tmb__cpu_row_count(&p->tensors[y]) / plan->units;
     return plan;
+}
+
+/* Slot `space` of a stage that works on slices in bf16, and its call. */
+static cpu_amx_dense amx_call(const cpu_stage *stage, const cpu_task *task, int space)
+{
+    const dense_plan *plan = stage->data;
+
+    return (cpu_amx_dense){.n = task->run->n,
+            .in = plan->in,
+            .units = plan->units,
+            .from = task->from / plan->units,
+            .to = task->to / plan->units,
+            .space = tmb__cpu_at(stage, task, space)};
+}
+
+/* Have slices work in bf16 if the program does: a buffer for them, -1 if it does not. */
+static int amx_space(struct tmb_program *p, dense_plan *plan)
+{
+    plan->amx = p->bf16;
+    if (!plan->amx) return -1;
+    return tmb__cpu_buffer(p, CPU_TEMP,
+            (size_t)tmb__cpu_amx_dense_space(p->max_batch, plan->units) * sizeof(cpu_bf16));
 }
 
 /* Slices pay if each sample has one row: then the kernel is what has to be read. */
@@ -64,19 +89,29 @@ static void forward(const cpu_stage *stage, const cpu_task *task)
         tmb__cpu_activate(task->program, plan->attr, y, y, plan->rows * plan->units);
 }
 
-/* All samples by a slice of w: slots x, w, shares (slices, n, units). */
+/* All samples by a slice of w: slots x, w, shares (slices, n, units), space. */
+static void forward_slice_amx(const cpu_stage *stage, const cpu_task *task)
+{
+    const dense_plan *plan = stage->data;
+    float *shares = tmb__cpu_at(stage, task, 2);
+    cpu_amx_dense call = amx_call(stage, task, 3);
+
+    call.x = tmb__cpu_at(stage, task, 0);
+    call.w = tmb__cpu_at(stage, task, 1);
+    call.out = shares + task->slice * call.n * plan->units;
+    tmb__cpu_amx_dense.forward(&call);
+}
+
 static void forward_slice(const cpu_stage *stage, const cpu_task *task)
 {
     const dense_plan *plan = stage->data;
-    const int64_t first = task->from / plan->units, n = task->run->n;
+    const int64_t first = task->from / plan->units, end = task->to / plan->units;
+    const int64_t n = task->run->n;
     const float *x = tmb__cpu_at(stage, task, 0), *w = tmb__cpu_at(stage, task, 1);
     float *shares = tmb__cpu_at(stage, task, 2);
-    const cpu_gemm gemm = {
+    cpu_gemm gemm = {
             .m = n,
             .n = plan->units,
-            .k = task->to / plan->units - first,
-            .a = x + first,
-            .b = w + task->from,
             .c = shares + task->slice * n * plan->units,
             .a_row = plan->in,
             .a_col = 1,
@@ -84,7 +119,13 @@ static void forward_slice(const cpu_stage *stage, const cpu_task *task)
             .c_row = plan->units,
     };
 
-    task->program->simd->gemm(&gemm);
+    for (int64_t k = first; k < end; k += STRIP) {
+        gemm.k = end - k < STRIP ? end - k : STRIP;
+        gemm.a = x + k;
+        gemm.b = w + k * plan->units;
+        gemm.add = k > first;
+        task->program->simd->gemm(&gemm);
+    }
 }
 
 /* Slots shares, b, y. */
@@ -106,8 +147,9 @@ static int build_sliced(struct tmb_program *p, int op, dense_plan *plan)
 {
     const tmb_op *o = &p->ops[op];
     const int64_t count = plan->in * plan->units;
-    cpu_stage *stage =
-            tmb__cpu_slices(p, op, forward_slice, count, tmb__cpu_chunk(count, plan->units));
+    const int space = amx_space(p, plan);
+    cpu_stage *stage = tmb__cpu_slices(p, op, plan->amx ? forward_slice_amx : forward_slice, count,
+            tmb__cpu_chunk(count, plan->units));
     int shares;
 
     plan->slices = stage->tasks;
@@ -118,12 +160,14 @@ static int build_sliced(struct tmb_program *p, int op, dense_plan *plan)
     tmb__cpu_use(stage, o->in[0], CPU_READ);
     tmb__cpu_use(stage, o->in[1], CPU_READ | CPU_OWN);
     tmb__cpu_use(stage, shares, CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
+    p->how[op] = plan->amx ? "own AMX bf16, in slices of the kernel"
+                           : "own product, in slices of the kernel";
     stage = tmb__cpu_rows(p, op, join_slices);
     stage->data = plan;
     tmb__cpu_use(stage, shares, CPU_READ);
     tmb__cpu_use(stage, o->in[2], CPU_READ);
     tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
-    p->how[op] = "own product, in slices of the kernel";
     return 0;
 }
 
@@ -182,6 +226,16 @@ static void back_range(const cpu_task *task, const dense_plan *plan, const float
     }
 }
 
+static void back_slice_amx(const cpu_stage *stage, const cpu_task *task)
+{
+    cpu_amx_dense call = amx_call(stage, task, 3);
+
+    call.dy = tmb__cpu_at(stage, task, 0);
+    call.w = tmb__cpu_at(stage, task, 1);
+    call.out = tmb__cpu_at(stage, task, 2);
+    tmb__cpu_amx_dense.data(&call);
+}
+
 /* Slots dy, w, dx, workspace: one sample, or all of them by a slice of w. */
 static void back_data(const cpu_stage *stage, const cpu_task *task)
 {
@@ -206,20 +260,26 @@ int tmb__cpu_build_DENSE_BWD_DATA(struct tmb_program *p, int op)
     const unsigned own = cut ? 0 : CPU_OWN;
     int64_t columns;
     cpu_stage *stage;
-    int space;
+    int space = -1;
 
     if (!plan) return TMB_ENOMEM;
     columns = ((cut ? p->max_batch : plan->rows) + 15) / 16 * 16;
-    space = tmb__cpu_buffer(p, CPU_TEMP, (size_t)(columns * (plan->units + STRIP)) * sizeof(float));
+    if (cut) space = amx_space(p, plan);
+    if (!plan->amx)
+        space = tmb__cpu_buffer(
+                p, CPU_TEMP, (size_t)(columns * (plan->units + STRIP)) * sizeof(float));
     if (space < 0) return space;
-    stage = cut ? tmb__cpu_slices(p, op, back_data, count, tmb__cpu_chunk(count, plan->units))
+    stage = cut ? tmb__cpu_slices(p, op, plan->amx ? back_slice_amx : back_data, count,
+                          tmb__cpu_chunk(count, plan->units))
                 : tmb__cpu_rows(p, op, back_data);
     stage->data = plan;
     tmb__cpu_use(stage, o->in[0], CPU_READ | own);
     tmb__cpu_use(stage, o->in[1], cut ? CPU_READ | CPU_OWN : CPU_READ);
     tmb__cpu_use(stage, o->out[0], CPU_WRITE | own);
     tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
-    p->how[op] = cut ? "own product, in slices of the kernel" : "own product, for each sample";
+    p->how[op] = plan->amx ? "own AMX bf16, in slices of the kernel"
+            : cut          ? "own product, in slices of the kernel"
+                           : "own product, for each sample";
     return 0;
 }
 
@@ -229,23 +289,35 @@ int tmb__cpu_build_DENSE_BWD_DATA(struct tmb_program *p, int op)
 static void back_weights(const cpu_stage *stage, const cpu_task *task)
 {
     const dense_plan *plan = stage->data;
-    const int64_t first = task->from / plan->units;
+    const int64_t end = task->to / plan->units;
     const float *x = tmb__cpu_at(stage, task, 0);
     float *dw = tmb__cpu_at(stage, task, 2);
-    const cpu_gemm gemm = {
-            .m = task->to / plan->units - first,
+    cpu_gemm gemm = {
             .n = plan->units,
             .k = task->run->n * plan->rows,
-            .a = x + first,
             .b = tmb__cpu_at(stage, task, 1),
-            .c = dw + task->from,
             .a_row = 1,
             .a_col = plan->in,
             .b_row = plan->units,
             .c_row = plan->units,
     };
 
-    task->program->simd->gemm(&gemm);
+    for (int64_t i = task->from / plan->units; i < end; i += STRIP) {
+        gemm.m = end - i < STRIP ? end - i : STRIP;
+        gemm.a = x + i;
+        gemm.c = dw + i * plan->units;
+        task->program->simd->gemm(&gemm);
+    }
+}
+
+static void back_weights_amx(const cpu_stage *stage, const cpu_task *task)
+{
+    cpu_amx_dense call = amx_call(stage, task, 3);
+
+    call.x = tmb__cpu_at(stage, task, 0);
+    call.dy = tmb__cpu_at(stage, task, 1);
+    call.out = tmb__cpu_at(stage, task, 2);
+    tmb__cpu_amx_dense.weights(&call);
 }
 
 /* Slots dy, db. */
@@ -262,15 +334,19 @@ int tmb__cpu_build_DENSE_BWD_WEIGHTS(struct tmb_program *p, int op)
     const tmb_op *o = &p->ops[op];
     dense_plan *plan = plan_of(p, o, o->out[0], o->in[1]);
     const int64_t count = plan ? plan->in * plan->units : 0;
+    const int space = plan && sliced(plan) ? amx_space(p, plan) : -1;
     cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
-    stage = tmb__cpu_slices(p, op, back_weights, count, tmb__cpu_chunk(count, plan->units));
+    stage = tmb__cpu_slices(p, op, plan->amx ? back_weights_amx : back_weights, count,
+            tmb__cpu_chunk(count, plan->units));
     stage->data = plan;
     tmb__cpu_use(stage, o->in[0], CPU_READ);
     tmb__cpu_use(stage, o->in[1], CPU_READ);
     tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
-    p->how[op] = "own product, in slices of the kernel";
+    tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
+    p->how[op] = plan->amx ? "own AMX bf16, in slices of the kernel"
+                           : "own product, in slices of the kernel";
     if (o->out[1] < 0) return 0;
     stage = tmb__cpu_once(p, op, back_bias);
     stage->data = plan;

@@ -1,4 +1,4 @@
-/* test_cpu_amx.c - convolutions in bf16 against ref, to the bit
+/* test_cpu_amx.c - convolutions and dense layers in bf16 against ref, to the bit
  *
  * The numbers are small integers: they are exact in bf16, and so are their sums in f32. What differs is
  * then a wrong place, not a rounding. In the chains, where results are rounded to bf16 between ops, they
@@ -9,11 +9,13 @@
 
 #include <string.h>
 
-enum { N = 5, X = 0, K, BIAS, Y, DY, DX, DW, DB, WHERE, POOLED, D1, D2, SINGLE };
+enum { N = 5, DENSE_N = 37 };
+enum { X = 0, K, BIAS, Y, DY, DX, DW, DB, WHERE, POOLED, D1, D2, SINGLE };
 enum { K2 = SINGLE, Y2, DW2, DY2, TENSORS };
 
 typedef struct shape {
-    int h, w, in, out, kernel[2], stride, dilation, pad[4];
+    int h, w, in, out, kernel[2]; /* 0 x 0: a dense layer */
+    int stride, dilation, pad[4];
     tmb_activation act;
     bool pool;
     int then; /* channels of a second convolution, 3 x 3, behind it; 0: none */
@@ -100,8 +102,43 @@ static void add_second(step_list *s, const shape *of)
     s->most = 1;
 }
 
+static tmb_tensor weight(const char *name, tmb_role role, int64_t in, int64_t out)
+{
+    return (tmb_tensor){.role = role, .rank = 2, .dim = {in, out}, .name = name};
+}
+
+static tmb_tensor row(const char *name, tmb_role role, int64_t n)
+{
+    return (tmb_tensor){
+            .role = role, .rank = 2, .batched = true, .dim = {DENSE_N, n}, .name = name};
+}
+
+static void make_dense(step_list *s, const shape *of)
+{
+    tmb_op *op;
+
+    s->tensor[X] = row("x", TMB_ROLE_INPUT, of->in);
+    s->tensor[K] = weight("kernel", TMB_ROLE_PARAM, of->in, of->out);
+    s->tensor[BIAS] =
+            (tmb_tensor){.role = TMB_ROLE_PARAM, .rank = 1, .dim = {of->out}, .name = "b"};
+    s->tensor[Y] = row("y", TMB_ROLE_OUTPUT, of->out);
+    s->tensor[DY] = row("dy", TMB_ROLE_INPUT, of->out);
+    s->tensor[DX] = row("dx", TMB_ROLE_OUTPUT, of->in);
+    s->tensor[DW] = weight("dw", TMB_ROLE_GRAD, of->in, of->out);
+    s->tensor[DB] = s->tensor[BIAS], s->tensor[DB].role = TMB_ROLE_GRAD, s->tensor[DB].name = "db";
+    op = add(s, TMB_OP_DENSE, of);
+    op->in[0] = X, op->in[1] = K, op->in[2] = BIAS, op->out[0] = Y;
+    op->attr.act = of->act;
+    op = add(s, TMB_OP_DENSE_BWD_DATA, of);
+    op->in[0] = DY, op->in[1] = K, op->out[0] = DX;
+    op = add(s, TMB_OP_DENSE_BWD_WEIGHTS, of);
+    op->in[0] = X, op->in[1] = DY, op->out[0] = DW, op->out[1] = DB;
+    s->most = 4;
+    s->list.n_tensors = WHERE;
+}
+
 /* Forward and both gradients, behind those of a pool and of a second convolution. */
-static void make(step_list *s, const shape *of)
+static void make_convs(step_list *s, const shape *of)
 {
     const int64_t reach[2] = {
             (of->kernel[0] - 1) * of->dilation, (of->kernel[1] - 1) * of->dilation};
@@ -111,7 +148,6 @@ static void make(step_list *s, const shape *of)
     const tmb_role full = of->pool ? TMB_ROLE_ACT : TMB_ROLE_OUTPUT;
     tmb_op *op;
 
-    memset(s, 0, sizeof *s);
     s->tensor[X] = image("x", TMB_ROLE_INPUT, of->h, of->w, of->in);
     s->tensor[K] = (tmb_tensor){.role = TMB_ROLE_PARAM,
             .rank = 4,
@@ -142,10 +178,19 @@ static void make(step_list *s, const shape *of)
     }
     op = add(s, TMB_OP_CONV_BWD_WEIGHTS, of);
     op->in[0] = X, op->in[1] = of->pool ? D2 : DY, op->out[0] = DW, op->out[1] = DB;
+    s->list.n_tensors = of->then ? TENSORS : of->pool ? SINGLE : WHERE;
+}
+
+static void make(step_list *s, const shape *of)
+{
+    memset(s, 0, sizeof *s);
+    if (of->kernel[0] > 0)
+        make_convs(s, of);
+    else
+        make_dense(s, of);
     s->list.tensors = s->tensor;
     s->list.ops = s->op;
-    s->list.n_tensors = of->then ? TENSORS : of->pool ? SINGLE : WHERE;
-    s->list.max_batch = N;
+    s->list.max_batch = of->kernel[0] > 0 ? N : DENSE_N;
 }
 
 static int64_t count_of(const tmb_tensor *t)
@@ -197,8 +242,8 @@ static void run_on(const char *name, int threads, bool bf16, const shape *of, fl
         }
     }
     for (int i = 0; i < 2; i++) /* the second run meets scratch in use, and a smaller batch */
-        assert_ok(device->backend->run(
-                program, &(tmb_run){.n = N - i, .binds = binds, .n_binds = n_binds}));
+        assert_ok(device->backend->run(program,
+                &(tmb_run){.n = s.list.max_batch - i, .binds = binds, .n_binds = n_binds}));
     for (int t = 0; t < s.list.n_tensors; t++) {
         const tmb_role role = s.tensor[t].role;
 
@@ -315,6 +360,17 @@ TEST(cpu_amx_chain_equals_ref)
             {11, 13, 8, 10, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 33},
             {6, 7, 12, 20, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 12},
             {4, 4, 20, 140, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU6, false, 130}, /* heavy */
+    };
+
+    same_all(shapes, TMB_COUNT(shapes));
+}
+
+TEST(cpu_amx_dense_equals_ref)
+{
+    static const shape shapes[] = {
+            {.in = 2100, .out = 33, .stride = 1, .act = TMB_RELU},
+            {.in = 700, .out = 96, .stride = 1, .act = TMB_LINEAR},
+            {.in = 45, .out = 1500, .stride = 1, .act = TMB_LINEAR},
     };
 
     same_all(shapes, TMB_COUNT(shapes));
