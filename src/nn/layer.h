@@ -78,7 +78,7 @@ typedef struct tmb__place {
     tmb_activation act; /* that its last op applies: its own, or that of the layer above */
     float alpha;
     bool apart;    /* the activation is an op of its own */
-    bool absorbed; /* a layer whose work the layer below does */
+    bool absorbed; /* a layer whose work the layer below does, or that above: zero padding */
     int norm;      /* index of the batch normalisation taken into this layer; -1: none */
     int bias;      /* the tensor of its bias then */
     bool wants;    /* dy is wanted: there is something to train here or below */

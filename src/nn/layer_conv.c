@@ -98,9 +98,16 @@ static tmb_op window_op(
         const tmb__builder *b, const tmb__layer *layer, tmb_op_kind kind, int64_t groups)
 {
     tmb_op op = tmb__op_of(b, layer, kind);
+    const tmb__layer *from = tmb__layer_input(b, layer, 0);
 
-    tmb__layer_slide_attr(layer, &tmb__layer_input(b, layer, 0)->out, &op.attr);
+    tmb__layer_slide_attr(layer, &from->out, &op.attr);
     op.attr.groups = (int)groups;
+    if (from->kind == TMB__LAYER_ZEROPAD2D && tmb__place_of(b, from)->absorbed) {
+        op.attr.pad[0] += from->config.pad[0]; /* top, bottom, left, right */
+        op.attr.pad[1] += from->config.pad[2];
+        op.attr.pad[2] += from->config.pad[1];
+        op.attr.pad[3] += from->config.pad[3];
+    }
     return op;
 }
 

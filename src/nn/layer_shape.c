@@ -104,7 +104,12 @@ static tmb_op pad_op(const tmb__builder *b, const tmb__layer *layer, tmb_op_kind
 static void zeropad_forward(tmb__builder *b, const tmb__layer *layer)
 {
     tmb_op op = pad_op(b, layer, TMB_OP_PAD);
+    tmb__place *place = tmb__place_of(b, layer);
 
+    if (place->absorbed) {
+        place->y = tmb__value_in(b, layer, 0);
+        return;
+    }
     op.in[0] = tmb__value_in(b, layer, 0);
     tmb__emit_last(b, layer, &op);
 }

@@ -4,7 +4,8 @@
  *   apart    An activation is fused into its layer's op, except where its gradient needs the value before
  *            it (GELU, SWISH, MISH, ..), where that is what the loss takes, and for softmax, an op of its own.
  *   absorbed An Activation layer, the only reader of a layer without one, is done by that layer's op; so,
- *            in inference, is batch normalisation by a convolution or dense layer (fold.c). */
+ *            in inference, is batch normalisation by a convolution or dense layer (fold.c). Zeros put around
+ *            a value that no gradient passes are done by the convolution above, if that alone reads them. */
 #include "nn/layer.h"
 
 bool tmb__takes_logits(const tmb__train_spec *train, tmb_activation act)
@@ -86,6 +87,15 @@ static void absorb_norm(tmb__builder *b, const tmb__layer *layer)
     tmb__place_of(b, layer)->absorbed = true;
 }
 
+/* Zero padding is done by the convolution above it. */
+static void absorb_padding(tmb__builder *b, const tmb__layer *layer)
+{
+    const tmb__layer *from = only_below(b, layer);
+
+    if (!from || from->kind != TMB__LAYER_ZEROPAD2D || tmb__place_of(b, from)->wants) return;
+    tmb__place_of(b, from)->absorbed = true;
+}
+
 /* If `layer` is an Activation that the layer below it can do, let it. */
 static void absorb(tmb__builder *b, const tmb__layer *layer)
 {
@@ -93,6 +103,8 @@ static void absorb(tmb__builder *b, const tmb__layer *layer)
     const tmb__layer *from;
 
     if (layer->kind == TMB__LAYER_BATCHNORM) absorb_norm(b, layer);
+    if (layer->kind == TMB__LAYER_CONV2D || layer->kind == TMB__LAYER_DEPTHWISE_CONV2D)
+        absorb_padding(b, layer);
     if (!is_activation(layer) || place->apart || place->act == TMB_LINEAR) return;
     from = only_below(b, layer);
     if (from && tmb__place_of(b, from)->absorbed) from = tmb__layer_input(b, from, 0);

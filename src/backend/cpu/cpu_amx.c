@@ -20,7 +20,7 @@ enum {
 typedef struct amx_plan {
     cpu_amx s;
     cpu_amx_end end;
-    cpu_amx_kernel kernel;
+    bool turned;               /* the kernel, for the gradient to the data */
     bool x_half, dy_half;      /* kept in bf16; dy: of the weight gradient */
     int64_t x_count, dy_count; /* of a sample and of what its result's gradient is given by */
     int64_t y_count;           /* of a sample's result */
@@ -87,8 +87,9 @@ bool tmb__cpu_amx_thin(const cpu_conv *c)
             c->dilation[1] == 1;
 }
 
-static cpu_amx geometry(const cpu_conv *c, cpu_direction direction)
+cpu_amx tmb__cpu_amx_geometry(const cpu_conv *whole, cpu_direction direction)
 {
+    const cpu_conv flat = flattened(whole), *c = &flat;
     cpu_amx s = {.h = c->h,
             .w = c->w,
             .in = c->in,
@@ -128,37 +129,44 @@ static cpu_amx geometry(const cpu_conv *c, cpu_direction direction)
 static int new_plan(
         struct tmb_program *p, amx_plan **out, const cpu_conv *conv, cpu_direction direction)
 {
-    const cpu_conv flat = flattened(conv);
-
     *out = tmb__cpu_keep(p, sizeof **out);
     if (!*out) return TMB_ENOMEM;
-    (*out)->s = geometry(&flat, direction);
+    (*out)->s = tmb__cpu_amx_geometry(conv, direction);
     (*out)->y_count = conv->oh * conv->ow * conv->out;
     return 0;
 }
 
 /* ---- the kernel ---- */
 
+typedef struct pack_plan {
+    cpu_amx s;
+    cpu_amx_kernel kernel;
+} pack_plan;
+
 /* Slots w, packed. */
 static void pack(const cpu_stage *stage, const cpu_task *task)
 {
-    const amx_plan *plan = stage->data;
+    const pack_plan *plan = stage->data;
     cpu_amx_kernel kernel = plan->kernel;
 
     kernel.w = tmb__cpu_at(stage, task, 0);
     tmb__cpu_amx_kernels.pack(&plan->s, &kernel, task->slice, tmb__cpu_at(stage, task, 1));
 }
 
-static int add_pack(struct tmb_program *p, int op, amx_plan *plan, int w)
+int tmb__cpu_amx_pack(struct tmb_program *p, int op, const cpu_amx *s, bool turned)
 {
-    const int packed = tmb__cpu_buffer(p, CPU_WHOLE, (size_t)plan->s.packed * sizeof(cpu_bf16));
+    const int w = p->ops[op].in[1];
+    const int packed = tmb__cpu_buffer(p, CPU_WHOLE, (size_t)s->packed * sizeof(cpu_bf16));
+    pack_plan *plan = tmb__cpu_keep(p, sizeof *plan);
     cpu_stage *stage;
 
-    if (packed < 0) return packed;
+    if (packed < 0 || !plan) return TMB_ENOMEM;
     p->buffers[packed].moved = true; /* kept until a parameter changes */
+    plan->s = *s;
     plan->kernel.in = p->tensors[w].dim[2];
     plan->kernel.out = p->tensors[w].dim[3];
-    stage = tmb__cpu_slices(p, op, pack, plan->s.blocks, 1);
+    plan->kernel.turned = turned;
+    stage = tmb__cpu_slices(p, op, pack, s->blocks, 1);
     stage->pack = p->tensors[w].role != TMB_ROLE_INPUT;
     stage->data = plan;
     tmb__cpu_use(stage, w, CPU_READ);
@@ -197,29 +205,23 @@ static void back_data(const cpu_stage *stage, const cpu_task *task)
     convolve(stage, task, NULL, tmb__cpu_at(stage, task, 5));
 }
 
-static size_t half_bytes(const struct tmb_program *p, int tensor)
-{
-    return (size_t)tmb__cpu_row_count(&p->tensors[tensor]) * sizeof(cpu_bf16);
-}
-
-/* `at`: tensors x, w, b or -1, y. */
+/* `at`: tensors x, b or -1, y. */
 static cpu_stage *add_convolve(
         struct tmb_program *p, int op, amx_plan *plan, cpu_fn fn, const int *at)
 {
-    const int packed = add_pack(p, op, plan, at[1]);
+    const int packed = tmb__cpu_amx_pack(p, op, &plan->s, plan->turned);
     const int space = tmb__cpu_buffer(p, CPU_TEMP, (size_t)plan->s.space * sizeof(cpu_bf16));
     cpu_stage *stage;
 
     if (packed < 0 || space < 0) return NULL;
     plan->x_half = tmb__cpu_half(p, at[0]);
-    plan->end.half = tmb__cpu_half(p, at[3]);
-    if (plan->end.half) p->buffers[at[3]].bytes = half_bytes(p, at[3]);
+    plan->end.half = tmb__cpu_keep_half(p, at[2]);
     stage = tmb__cpu_rows(p, op, fn);
     stage->data = plan;
     tmb__cpu_use(stage, at[0], CPU_READ | CPU_OWN);
     tmb__cpu_use(stage, packed, CPU_READ);
-    tmb__cpu_use(stage, at[2], CPU_READ);
-    tmb__cpu_use(stage, at[3], CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, at[1], CPU_READ);
+    tmb__cpu_use(stage, at[2], CPU_WRITE | CPU_OWN);
     tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
     return stage;
 }
@@ -244,7 +246,7 @@ int tmb__cpu_amx_forward(struct tmb_program *p, int op, const cpu_conv *conv)
     const int pool = tmb__cpu_relu_taker(p, op);
     const bool pooled = tmb__cpu_amx_pool(p, op) >= 0;
     const tmb_activation act = o->attr.act;
-    int at[4] = {o->in[0], o->in[1], o->in[2], o->out[0]};
+    int at[3] = {o->in[0], o->in[2], o->out[0]};
     amx_plan *plan;
     cpu_stage *stage;
     int status = new_plan(p, &plan, conv, CPU_FORWARD);
@@ -253,7 +255,7 @@ int tmb__cpu_amx_forward(struct tmb_program *p, int op, const cpu_conv *conv)
     plan->end.pool = pooled;
     plan->end.relu = pooled || ((act == TMB_RELU || act == TMB_RELU6) && pool < 0);
     plan->end.most = act == TMB_RELU6 ? 6 : 0;
-    if (pooled) at[3] = p->ops[pool].out[0];
+    if (pooled) at[2] = p->ops[pool].out[0];
     stage = add_convolve(p, op, plan, forward, at);
     if (!stage) return TMB_ENOMEM;
     stage->later = pool >= 0;
@@ -271,13 +273,13 @@ int tmb__cpu_amx_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
     const cpu_conv back = tmb__cpu_conv_turned(conv);
     const int pool_bwd = tmb__cpu_pool_before(p, o->in[0]);
     const tmb_op *pool = pool_bwd < 0 ? NULL : &p->ops[pool_bwd];
-    const int at[4] = {pool ? pool->in[0] : o->in[0], o->in[1], -1, o->out[0]};
+    const int at[3] = {pool ? pool->in[0] : o->in[0], -1, o->out[0]};
     amx_plan *plan;
     cpu_stage *stage;
     int status = new_plan(p, &plan, &back, CPU_BACK_DATA);
 
     if (status < 0) return status;
-    plan->kernel.turned = true;
+    plan->turned = true;
     stage = add_convolve(p, op, plan, back_data, at);
     if (!stage) return TMB_ENOMEM;
     if (pool) tmb__cpu_use(stage, pool->in[1], CPU_READ | CPU_OWN);

@@ -86,6 +86,17 @@ void tmb__cpu_amx_weights(const cpu_amx *s, const cpu_bf16 *turned, const cpu_am
         const int64_t range[2], float *sums, float *db, cpu_bf16 *space);
 void tmb__cpu_amx_untile(const cpu_amx *s, const float *sums, float *dw);
 
+/* A depthwise convolution of one sample, (h, w, c) to (oh, ow, c); pads before only. */
+typedef struct cpu_amx_depth {
+    int64_t h, w, c, oh, ow, kh, kw, pad[2], stride[2], dilation[2];
+    bool x_half;
+    cpu_amx_end end; /* without a pool */
+} cpu_amx_depth;
+
+/* `w` (kh, kw, c); `space` holds 128 bytes for each place of the kernel and 32 channels. */
+void tmb__cpu_amx_depthwise(
+        const cpu_amx_depth *s, const cpu_amx_source *x, const float *w, void *y, void *space);
+
 /* A dense layer in f32, for rows from .. to of its kernel and n samples. `out` is what is wanted of x
  * (n, in), w (in, units), dy (n, units): those rows' share of y, those columns of dx, those rows of dw. */
 typedef struct cpu_amx_dense {

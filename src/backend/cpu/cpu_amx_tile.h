@@ -52,11 +52,10 @@ TMB_INLINE __m512i to_bf16(__m512 low, __m512 high)
 /* Lanes of two rows side by side: (low[i], high[i]) in 32 bits each. */
 TMB_INLINE __m512i pairs(__m512 low, __m512 high)
 {
-    const __m512i both = to_bf16(low, high);
-    const __m512i l = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(both));
-    const __m512i h = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(both, 1));
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9,
+            24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
 
-    return _mm512_or_si512(l, _mm512_slli_epi32(h, 16));
+    return _mm512_permutexvar_epi16(order, to_bf16(low, high));
 }
 
 /* 32 channels in bf16, from number `at` on; those not in `mask` are 0. */

@@ -125,7 +125,9 @@ int tmb__cpu_build_CONV(struct tmb_program *p, int op)
     int packed, scratch, status;
     cpu_stage *stage;
 
+    if (tmb__cpu_chain_starts(p, op)) return tmb__cpu_chain_forward(p, op);
     if (tmb__cpu_amx_fits(p, &conv)) return tmb__cpu_amx_forward(p, op, &conv);
+    if (tmb__cpu_depth_fits(p, o, &conv)) return tmb__cpu_depth_forward(p, op, &conv);
     if (tmb__cpu_thin_fits(&conv)) return tmb__cpu_thin_forward(p, op, &conv);
     if (tmb__cpu_wino_fits(&conv, 1)) return tmb__cpu_wino_forward(p, op, &conv);
     if (tmb__cpu_relu_taker(p, op) < 0) conv.act = library_act(p, o);

@@ -5,8 +5,9 @@
 #include "cpu_amx.h"
 #include "cpu_dnnl.h"
 
-/* The tensor is kept in bf16 between ops (cpu_fuse.c). */
+/* The tensor is kept in bf16 between ops; the op that writes it has it so (cpu_fuse.c). */
 bool tmb__cpu_half(const struct tmb_program *p, int tensor);
+bool tmb__cpu_keep_half(struct tmb_program *p, int tensor);
 
 /* The geometry of an op whose image, kernel and result are tensors x, w and y. */
 cpu_conv tmb__cpu_conv_of(const struct tmb_program *p, const tmb_op *op, int x, int w, int y);
@@ -40,6 +41,17 @@ int tmb__cpu_wino_forward(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_wino_back_data(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_wino_back_weights(struct tmb_program *p, int op, const cpu_conv *conv);
 
+/* A pointwise convolution before a depthwise one, or not, and a pointwise one behind it, in bf16 and as
+ * one, a few rows at a time (cpu_chain.c). */
+bool tmb__cpu_chain_starts(const struct tmb_program *p, int op);
+int tmb__cpu_chain_forward(struct tmb_program *p, int op);
+
+/* Depthwise ones in bf16 (cpu_depth.c). */
+bool tmb__cpu_depth_fits(const struct tmb_program *p, const tmb_op *op, const cpu_conv *conv);
+cpu_amx_depth tmb__cpu_depth_geometry(const cpu_conv *conv);
+size_t tmb__cpu_depth_space(const cpu_conv *conv);
+int tmb__cpu_depth_forward(struct tmb_program *p, int op, const cpu_conv *conv);
+
 /* In bf16 on the matrix unit (cpu_amx.c). */
 bool tmb__cpu_amx_fits(const struct tmb_program *p, const cpu_conv *conv);
 bool tmb__cpu_amx_fits_back(const struct tmb_program *p, const cpu_conv *conv);
@@ -47,6 +59,9 @@ bool tmb__cpu_amx_fits_back(const struct tmb_program *p, const cpu_conv *conv);
 bool tmb__cpu_amx_thin(const cpu_conv *conv);
 /* The POOL that op number `op`, a CONV, does with its ReLU, or -1. */
 int tmb__cpu_amx_pool(const struct tmb_program *p, int op);
+cpu_amx tmb__cpu_amx_geometry(const cpu_conv *conv, cpu_direction direction);
+/* A stage that brings the kernel of op number `op` into tiles. Returns the buffer it fills. */
+int tmb__cpu_amx_pack(struct tmb_program *p, int op, const cpu_amx *s, bool turned);
 int tmb__cpu_amx_forward(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_amx_back_data(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_amx_back_weights(struct tmb_program *p, int op, const cpu_conv *conv);

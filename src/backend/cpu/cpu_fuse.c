@@ -135,7 +135,8 @@ static bool conv_reads_half(const struct tmb_program *p, int op, int slot)
 
     if (o->kind == TMB_OP_CONV && slot == 0) {
         conv = tmb__cpu_conv_of(p, o, o->in[0], o->in[1], o->out[0]);
-        return tmb__cpu_amx_fits(p, &conv) && !tmb__cpu_amx_thin(&conv);
+        return tmb__cpu_depth_fits(p, o, &conv) ||
+                (tmb__cpu_amx_fits(p, &conv) && !tmb__cpu_amx_thin(&conv));
     }
     if (o->kind == TMB_OP_CONV_BWD_WEIGHTS) {
         conv = tmb__cpu_conv_of(p, o, o->in[0], o->out[0], o->in[1]);
@@ -164,6 +165,7 @@ static bool writes_half(const struct tmb_program *p, int op, int tensor)
     switch (o->kind) {
     case TMB_OP_CONV:
         conv = tmb__cpu_conv_of(p, o, o->in[0], o->in[1], o->out[0]);
+        if (tmb__cpu_depth_fits(p, o, &conv)) return tmb__cpu_relu_taker(p, op) < 0;
         return tmb__cpu_amx_fits(p, &conv) && tmb__cpu_relu_taker(p, op) < 0 &&
                 (o->attr.act == TMB_LINEAR || o->attr.act == TMB_RELU || o->attr.act == TMB_RELU6);
     case TMB_OP_CONV_BWD_DATA:
@@ -183,4 +185,14 @@ bool tmb__cpu_half(const struct tmb_program *p, int tensor)
     if (!p->bf16 || !plain_act(p, tensor)) return false;
     op = tmb__cpu_writer(p, tensor, p->n_ops);
     return op >= 0 && writes_half(p, op, tensor) && all_read(p, tensor, reads_half);
+}
+
+bool tmb__cpu_keep_half(struct tmb_program *p, int tensor)
+{
+    const bool half = tmb__cpu_half(p, tensor);
+
+    if (half)
+        p->buffers[tensor].bytes =
+                (size_t)tmb__cpu_row_count(&p->tensors[tensor]) * sizeof(cpu_bf16);
+    return half;
 }

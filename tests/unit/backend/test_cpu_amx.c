@@ -11,14 +11,17 @@
 
 enum { N = 5, DENSE_N = 37 };
 enum { X = 0, K, BIAS, Y, DY, DX, DW, DB, WHERE, POOLED, D1, D2, SINGLE };
-enum { K2 = SINGLE, Y2, DW2, DY2, TENSORS };
+enum { K2 = SINGLE, Y2, DW2, DY2, TENSORS, K3 = DW2, Y3 };
 
 typedef struct shape {
     int h, w, in, out, kernel[2]; /* 0 x 0: a dense layer */
     int stride, dilation, pad[4];
     tmb_activation act;
     bool pool;
-    int then; /* channels of a second convolution, 3 x 3, behind it; 0: none */
+    int then;   /* channels of a second convolution, 3 x 3, behind it; 0: none; -1: depthwise */
+    bool depth; /* depthwise: out is in */
+    int last;   /* channels of a third, pointwise, behind a depthwise second; 0: none */
+    int step;   /* stride of that second one; 0: 1 */
 } shape;
 
 typedef struct step_list {
@@ -39,6 +42,7 @@ static tmb_op *add(step_list *s, tmb_op_kind kind, const shape *of)
     tmb_op *op = &s->op[s->list.n_ops++];
 
     *op = tmb__op_init(kind, "conv");
+    if (of->depth) op->attr.groups = of->in;
     for (int i = 0; i < 2; i++) {
         op->attr.kernel[i] = of->kernel[i];
         op->attr.stride[i] = of->stride;
@@ -77,29 +81,56 @@ static void add_pool_bwd(step_list *s, const shape *of)
     mask->in[0] = D1, mask->in[1] = Y, mask->out[0] = D2;
 }
 
+static void add_last(step_list *s, const shape *of)
+{
+    const shape point = {.kernel = {1, 1}, .stride = 1, .dilation = 1};
+    const int64_t *dim = s->tensor[Y2].dim;
+    tmb_op *op;
+
+    s->tensor[K3] = (tmb_tensor){.role = TMB_ROLE_PARAM,
+            .rank = 4,
+            .dim = {1, 1, dim[3], of->last},
+            .name = "third kernel"};
+    s->tensor[Y3] = image("third y", TMB_ROLE_OUTPUT, dim[1], dim[2], of->last);
+    s->tensor[Y2].role = TMB_ROLE_ACT;
+    op = add(s, TMB_OP_CONV, &point);
+    op->attr.act = TMB_RELU;
+    op->in[0] = Y2, op->in[1] = K3, op->out[0] = Y3;
+}
+
 /* The second convolution, and its gradients: DY becomes what it hands back. */
 static void add_second(step_list *s, const shape *of)
 {
     const int x = of->pool ? POOLED : Y;
-    const shape second = {.kernel = {3, 3}, .stride = 1, .dilation = 1, .pad = {1, 0, 1, 0}};
-    const int64_t *dim = s->tensor[x].dim;
+    const bool depth = of->then < 0;
+    const shape second = {.in = of->out,
+            .kernel = {3, 3},
+            .stride = of->step > 0 ? of->step : 1,
+            .dilation = 1,
+            .pad = {1, 0, 1, 0},
+            .depth = depth};
+    const int64_t oh = (s->tensor[x].dim[1] - 1) / second.stride + 1;
+    const int64_t ow = (s->tensor[x].dim[2] - 3) / second.stride + 1;
     tmb_op *op;
 
     s->tensor[K2] = (tmb_tensor){.role = TMB_ROLE_PARAM,
             .rank = 4,
-            .dim = {3, 3, of->out, of->then},
+            .dim = {3, 3, depth ? 1 : of->out, depth ? of->out : of->then},
             .name = "second kernel"};
-    s->tensor[Y2] = image("second y", TMB_ROLE_OUTPUT, dim[1], dim[2] - 2, of->then);
+    s->tensor[Y2] = image("second y", TMB_ROLE_OUTPUT, oh, ow, depth ? of->out : of->then);
     s->tensor[DY2] = s->tensor[Y2], s->tensor[DY2].role = TMB_ROLE_INPUT;
     s->tensor[DW2] = s->tensor[K2], s->tensor[DW2].role = TMB_ROLE_GRAD;
-    s->tensor[x].role = s->tensor[DY].role = TMB_ROLE_ACT;
+    s->tensor[x].role = TMB_ROLE_ACT;
+    s->most = 1;
     op = add(s, TMB_OP_CONV, &second);
     op->in[0] = x, op->in[1] = K2, op->out[0] = Y2;
+    if (of->last > 0) add_last(s, of);
+    if (depth) return; /* its gradients are others' */
+    s->tensor[DY].role = TMB_ROLE_ACT;
     op = add(s, TMB_OP_CONV_BWD_DATA, &second);
     op->in[0] = DY2, op->in[1] = K2, op->out[0] = DY;
     op = add(s, TMB_OP_CONV_BWD_WEIGHTS, &second);
     op->in[0] = x, op->in[1] = DY2, op->out[0] = DW2;
-    s->most = 1;
 }
 
 static tmb_tensor weight(const char *name, tmb_role role, int64_t in, int64_t out)
@@ -151,7 +182,7 @@ static void make_convs(step_list *s, const shape *of)
     s->tensor[X] = image("x", TMB_ROLE_INPUT, of->h, of->w, of->in);
     s->tensor[K] = (tmb_tensor){.role = TMB_ROLE_PARAM,
             .rank = 4,
-            .dim = {of->kernel[0], of->kernel[1], of->in, of->out},
+            .dim = {of->kernel[0], of->kernel[1], of->depth ? 1 : of->in, of->out},
             .name = "kernel"};
     s->tensor[BIAS] =
             (tmb_tensor){.role = TMB_ROLE_PARAM, .rank = 1, .dim = {of->out}, .name = "b"};
@@ -178,7 +209,10 @@ static void make_convs(step_list *s, const shape *of)
     }
     op = add(s, TMB_OP_CONV_BWD_WEIGHTS, of);
     op->in[0] = X, op->in[1] = of->pool ? D2 : DY, op->out[0] = DW, op->out[1] = DB;
-    s->list.n_tensors = of->then ? TENSORS : of->pool ? SINGLE : WHERE;
+    s->list.n_tensors = of->then > 0 ? TENSORS
+            : of->then < 0           ? (of->last ? Y3 + 1 : DW2)
+            : of->pool               ? SINGLE
+                                     : WHERE;
 }
 
 static void make(step_list *s, const shape *of)
@@ -292,11 +326,12 @@ static void same_all(const shape *shapes, size_t n)
 TEST(cpu_amx_plain_equals_ref)
 {
     static const shape shapes[] = {
-            {9, 11, 32, 32, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0},
-            {9, 11, 40, 72, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, 0},
-            {7, 40, 5, 3, {3, 5}, 1, 1, {2, 1, 0, 4}, TMB_RELU6, false, 0},
-            {12, 10, 33, 17, {3, 3}, 1, 2, {2, 2, 2, 2}, TMB_LINEAR, false, 0},
-            {2, 3, 160, 96, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, false, 0}, /* heavy */
+            {9, 11, 32, 32, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0, false, 0, 0},
+            {9, 11, 40, 72, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, 0, false, 0, 0},
+            {7, 40, 5, 3, {3, 5}, 1, 1, {2, 1, 0, 4}, TMB_RELU6, false, 0, false, 0, 0},
+            {12, 10, 33, 17, {3, 3}, 1, 2, {2, 2, 2, 2}, TMB_LINEAR, false, 0, false, 0, 0},
+            {2, 3, 160, 96, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, false, 0, false, 0,
+                    0}, /* heavy */
     };
 
     same_all(shapes, TMB_COUNT(shapes));
@@ -305,9 +340,9 @@ TEST(cpu_amx_plain_equals_ref)
 TEST(cpu_amx_pointwise_equals_ref)
 {
     static const shape shapes[] = {
-            {7, 7, 16, 96, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU6, false, 0},
-            {1, 1, 64, 40, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0},
-            {5, 6, 3, 33, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0},
+            {7, 7, 16, 96, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU6, false, 0, false, 0, 0},
+            {1, 1, 64, 40, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0, false, 0, 0},
+            {5, 6, 3, 33, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0, false, 0, 0},
     };
 
     same_all(shapes, TMB_COUNT(shapes));
@@ -316,10 +351,10 @@ TEST(cpu_amx_pointwise_equals_ref)
 TEST(cpu_amx_strided_equals_ref)
 {
     static const shape shapes[] = {
-            {15, 13, 36, 40, {3, 3}, 2, 1, {0, 0, 1, 1}, TMB_RELU, false, 0},
-            {9, 9, 48, 24, {1, 1}, 2, 1, {0, 0, 0, 0}, TMB_RELU, false, 0},
-            {23, 70, 3, 20, {7, 7}, 2, 1, {3, 3, 3, 3}, TMB_LINEAR, false, 0},
-            {16, 16, 1, 8, {3, 3}, 2, 1, {1, 1, 1, 1}, TMB_RELU6, false, 0},
+            {15, 13, 36, 40, {3, 3}, 2, 1, {0, 0, 1, 1}, TMB_RELU, false, 0, false, 0, 0},
+            {9, 9, 48, 24, {1, 1}, 2, 1, {0, 0, 0, 0}, TMB_RELU, false, 0, false, 0, 0},
+            {23, 70, 3, 20, {7, 7}, 2, 1, {3, 3, 3, 3}, TMB_LINEAR, false, 0, false, 0, 0},
+            {16, 16, 1, 8, {3, 3}, 2, 1, {1, 1, 1, 1}, TMB_RELU6, false, 0, false, 0, 0},
     };
 
     same_all(shapes, TMB_COUNT(shapes));
@@ -328,13 +363,14 @@ TEST(cpu_amx_strided_equals_ref)
 TEST(cpu_amx_thin_equals_ref)
 {
     static const shape shapes[] = {
-            {12, 37, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, 0},
-            {9, 10, 3, 48, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0},
-            {9, 8, 1, 5, {5, 5}, 1, 1, {2, 2, 2, 2}, TMB_RELU, false, 0},
-            {11, 9, 4, 16, {5, 3}, 1, 1, {0, 1, 0, 1}, TMB_RELU, false, 0},
-            {9, 8, 2, 2, {2, 3}, 1, 1, {1, 0, 0, 2}, TMB_RELU, false, 0},
-            {16, 9, 4, 40, {11, 4}, 1, 1, {5, 2, 5, 1}, TMB_LINEAR, false, 0},
-            {15, 14, 3, 8, {12, 2}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0}, /* too tall for it */
+            {12, 37, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, 0, false, 0, 0},
+            {9, 10, 3, 48, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0, false, 0, 0},
+            {9, 8, 1, 5, {5, 5}, 1, 1, {2, 2, 2, 2}, TMB_RELU, false, 0, false, 0, 0},
+            {11, 9, 4, 16, {5, 3}, 1, 1, {0, 1, 0, 1}, TMB_RELU, false, 0, false, 0, 0},
+            {9, 8, 2, 2, {2, 3}, 1, 1, {1, 0, 0, 2}, TMB_RELU, false, 0, false, 0, 0},
+            {16, 9, 4, 40, {11, 4}, 1, 1, {5, 2, 5, 1}, TMB_LINEAR, false, 0, false, 0, 0},
+            {15, 14, 3, 8, {12, 2}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0, false, 0,
+                    0}, /* too tall for it */
     };
 
     same_all(shapes, TMB_COUNT(shapes));
@@ -343,11 +379,11 @@ TEST(cpu_amx_thin_equals_ref)
 TEST(cpu_amx_pooled_equals_ref)
 {
     static const shape shapes[] = {
-            {12, 38, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 0},
-            {13, 41, 3, 48, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0},
-            {9, 13, 40, 24, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 0},
-            {8, 9, 33, 50, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0},
-            {4, 4, 160, 96, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0}, /* heavy */
+            {12, 38, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 0, false, 0, 0},
+            {13, 41, 3, 48, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0, false, 0, 0},
+            {9, 13, 40, 24, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 0, false, 0, 0},
+            {8, 9, 33, 50, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0, false, 0, 0},
+            {4, 4, 160, 96, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0, false, 0, 0}, /* heavy */
     };
 
     same_all(shapes, TMB_COUNT(shapes));
@@ -356,10 +392,41 @@ TEST(cpu_amx_pooled_equals_ref)
 TEST(cpu_amx_chain_equals_ref)
 {
     static const shape shapes[] = {
-            {12, 38, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 40},
-            {11, 13, 8, 10, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 33},
-            {6, 7, 12, 20, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 12},
-            {4, 4, 20, 140, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU6, false, 130}, /* heavy */
+            {12, 38, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 40, false, 0, 0},
+            {11, 13, 8, 10, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 33, false, 0, 0},
+            {6, 7, 12, 20, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 12, false, 0, 0},
+            {4, 4, 20, 140, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU6, false, 130, false, 0,
+                    0}, /* heavy */
+    };
+
+    same_all(shapes, TMB_COUNT(shapes));
+}
+
+/* x and y in f32; y, then x, in bf16. Gradients are the library's, in f32. */
+TEST(cpu_amx_depthwise_equals_ref)
+{
+    static const shape shapes[] = {
+            {9, 11, 32, 32, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU6, false, 0, true, 0, 0},
+            {10, 9, 70, 70, {3, 3}, 2, 1, {0, 0, 1, 1}, TMB_LINEAR, false, 0, true, 0, 0},
+            {7, 7, 20, 20, {5, 4}, 1, 1, {2, 1, 2, 2}, TMB_RELU, false, 0, true, 0, 0},
+            {9, 9, 33, 33, {3, 3}, 1, 2, {2, 2, 2, 2}, TMB_LINEAR, false, 0, true, 0, 0},
+            {2, 2, 16, 16, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0, true, 0, 0},
+            {9, 11, 40, 40, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, false, 33, true, 0, 0},
+            {9, 11, 24, 40, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU6, false, -1, false, 0, 0},
+    };
+
+    same_all(shapes, TMB_COUNT(shapes));
+}
+
+/* Three as one, in one band and in several, with rows kept between them; without the first. */
+TEST(cpu_chain_equals_ref)
+{
+    static const shape shapes[] = {
+            {9, 11, 24, 40, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU6, false, -1, false, 17, 1},
+            {40, 60, 8, 160, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, -1, false, 24, 1},
+            {41, 60, 8, 160, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, -1, false, 33, 2},
+            {13, 60, 8, 160, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, -1, false, 8, 4},
+            {9, 11, 3, 40, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, false, -1, false, 20, 1},
     };
 
     same_all(shapes, TMB_COUNT(shapes));
