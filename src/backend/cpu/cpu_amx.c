@@ -13,18 +13,17 @@
 #include <unistd.h>
 
 enum {
-    HEAVY_GROUPS = 4,     /* partial sums of a kernel that is larger than a sample */
-    CHUNK_BYTES = 1 << 16 /* of dy in bf16 at a time: a part of L2 */
+    CHUNK_BYTES = 1 << 16, /* of dy in bf16 at a time: a part of L2 */
+    UNTILE_TASKS = 16
 };
 
 typedef struct amx_plan {
     cpu_amx s;
     cpu_amx_end end;
-    bool turned;               /* the kernel, for the gradient to the data */
-    bool x_half, dy_half;      /* kept in bf16; dy: of the weight gradient */
-    int64_t x_count, dy_count; /* of a sample and of what its result's gradient is given by */
-    int64_t y_count;           /* of a sample's result */
-    int group_rows;            /* weight gradient: samples of a partial sum */
+    bool turned;          /* the kernel, for the gradient to the data */
+    bool x_half, dy_half; /* kept in bf16; dy: of the weight gradient */
+    bool heavy;           /* weight gradient: the kernel is larger than a sample */
+    int64_t y_count;      /* of a sample's result */
 } amx_plan;
 
 bool tmb__cpu_amx_usable(void)
@@ -87,6 +86,16 @@ bool tmb__cpu_amx_thin(const cpu_conv *c)
             c->dilation[1] == 1;
 }
 
+/* Pixels from row to row. What pads a row on the right may be what pads the next on the left. */
+static int64_t pitch_of(const cpu_conv *c, bool thin)
+{
+    const int64_t reach = (c->ow - 1) * c->stride[1] + (c->kw - 1) * c->dilation[1] + 1;
+    const int64_t left = c->pad[1], right = at_least(reach - left - c->w, 0);
+
+    if (thin) return left + c->w + right;
+    return at_least(c->w + at_least(left, right), c->ow);
+}
+
 cpu_amx tmb__cpu_amx_geometry(const cpu_conv *whole, cpu_direction direction)
 {
     const cpu_conv flat = flattened(whole), *c = &flat;
@@ -109,8 +118,8 @@ cpu_amx tmb__cpu_amx_geometry(const cpu_conv *whole, cpu_direction direction)
     }
     s.rows = at_least(
             (c->oh - 1) * c->stride[0] + (c->kh - 1) * c->dilation[0] + 1, c->pad[0] + c->h);
-    s.pitch = at_least(
-            (c->ow - 1) * c->stride[1] + (c->kw - 1) * c->dilation[1] + 1, c->pad[1] + c->w);
+    s.pitch = pitch_of(c, s.thin);
+    if (!s.thin) s.rows++; /* the last row's padding on the right */
     if (direction == CPU_BACK_WEIGHTS) s.pitch = up_to(s.pitch, 2);
     s.entry = up_to(c->kh * c->in, 2);
     s.blocks = (c->out + 31) / 32;
@@ -289,162 +298,143 @@ int tmb__cpu_amx_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
 
 /* ---- weight gradient ---- */
 
-/* Where one sample's numbers are, and where they go. */
-typedef struct amx_sample {
-    cpu_amx_source x, dy;
-    float *sums, *db;
-    cpu_bf16 *turned, *space;
-} amx_sample;
+/* Slots x, dy, sums and db of the group, turned, pairs, and with a pool: where. */
+enum { X, DY, SUMS, DB, TURNED, PAIRS, WHERE };
 
-static void add_sample(const amx_plan *plan, const amx_sample *now)
+static void clear(float *sums, int64_t n)
 {
-    const cpu_amx *s = &plan->s;
-
-    tmb__cpu_amx_kernels.turn(s, &now->x, now->turned);
-    for (int64_t y = 0; y < s->oh; y += s->chunk) {
-        const int64_t range[2] = {y, s->oh - y < s->chunk ? s->oh : y + s->chunk};
-
-        tmb__cpu_amx_kernels.weights(
-                s, now->turned, &now->dy, range, now->sums, now->db, now->space);
-    }
+    if (sums) memset(sums, 0, (size_t)n * sizeof *sums);
 }
 
-static void clear_sums(const amx_plan *plan, const amx_sample *now)
-{
-    memset(now->sums, 0, (size_t)plan->s.sums * sizeof *now->sums);
-    if (now->db) memset(now->db, 0, (size_t)plan->s.out * sizeof *now->db);
-}
-
-/* Slots x, dy, sums and db of the group, turned, space, and with a pool: where. */
-static amx_sample sample_of(const cpu_stage *stage, const cpu_task *task)
+static void put_turned(const cpu_stage *stage, const cpu_task *task)
 {
     const amx_plan *plan = stage->data;
+    const cpu_amx_source x = {tmb__cpu_at(stage, task, X), plan->x_half, NULL};
 
-    return (amx_sample){
-            .x = {tmb__cpu_at(stage, task, 0), plan->x_half, NULL},
-            .dy = {tmb__cpu_at(stage, task, 1), plan->dy_half, tmb__cpu_at(stage, task, 6)},
-            .sums = tmb__cpu_at(stage, task, 2),
-            .db = tmb__cpu_at(stage, task, 3),
-            .turned = tmb__cpu_at(stage, task, 4),
-            .space = tmb__cpu_at(stage, task, 5),
-    };
+    tmb__cpu_amx_kernels.turn(&plan->s, &x, tmb__cpu_at(stage, task, TURNED));
+    if (task->first_of_group) clear(tmb__cpu_at(stage, task, DB), plan->s.out);
 }
 
+static void put_pairs(const cpu_stage *stage, const cpu_task *task, const int64_t range[2])
+{
+    const amx_plan *plan = stage->data;
+    const cpu_amx_source dy = {
+            tmb__cpu_at(stage, task, DY), plan->dy_half, tmb__cpu_at(stage, task, WHERE)};
+
+    tmb__cpu_amx_kernels.pairs(
+            &plan->s, &dy, range, tmb__cpu_at(stage, task, DB), tmb__cpu_at(stage, task, PAIRS));
+}
+
+/* One sample into its group's sums, some rows at a time. */
 static void back_weights(const cpu_stage *stage, const cpu_task *task)
 {
-    const amx_sample now = sample_of(stage, task);
+    const cpu_amx *s = &((const amx_plan *)stage->data)->s;
+    cpu_amx_factors f = {.turned = tmb__cpu_at(stage, task, TURNED),
+            .pairs = tmb__cpu_at(stage, task, PAIRS),
+            .n = 1};
 
-    if (task->first_of_group) clear_sums(stage->data, &now);
-    add_sample(stage->data, &now);
-}
+    put_turned(stage, task);
+    for (int64_t y = 0; y < s->oh; y += s->chunk) {
+        float *sums = tmb__cpu_at(stage, task, SUMS);
 
-/* `n` numbers on. */
-static void move_on(cpu_amx_source *source, int64_t n)
-{
-    const int64_t size = source->half ? sizeof(cpu_bf16) : sizeof(float);
-
-    source->at = (const char *)source->at + n * size;
-    if (source->where) source->where += n;
-}
-
-/* All samples of a heavy group, one after the other: the slots hold all samples and groups. */
-static void back_weights_heavy(const cpu_stage *stage, const cpu_task *task)
-{
-    const amx_plan *plan = stage->data;
-    const int64_t first = task->slice * plan->group_rows;
-    amx_sample now = sample_of(stage, task);
-
-    now.sums += task->slice * plan->s.sums;
-    if (now.db) now.db += task->slice * plan->s.out;
-    move_on(&now.x, first * plan->x_count);
-    move_on(&now.dy, first * plan->dy_count);
-    if (first >= task->run->n) return;
-    clear_sums(plan, &now);
-    for (int64_t i = first; i < first + plan->group_rows && i < task->run->n; i++) {
-        add_sample(plan, &now);
-        move_on(&now.x, plan->x_count);
-        move_on(&now.dy, plan->dy_count);
+        f.range[0] = y;
+        f.range[1] = s->oh - y < s->chunk ? s->oh : y + s->chunk;
+        f.fresh = task->first_of_group && y == 0;
+        put_pairs(stage, task, f.range);
+        for (int64_t i = 0; i < s->tasks; i++, sums += 2 * s->taps * AMX_TILE)
+            tmb__cpu_amx_kernels.products(s, &f, i / s->blocks * 2, i % s->blocks, sums);
     }
+}
+
+/* Of a kernel larger than a sample: both factors of one sample, kept. */
+static void put_factors(const cpu_stage *stage, const cpu_task *task)
+{
+    const cpu_amx *s = &((const amx_plan *)stage->data)->s;
+
+    put_turned(stage, task);
+    put_pairs(stage, task, (const int64_t[]){0, s->oh});
+}
+
+/* Then some of its numbers over all samples: slots turned, pairs, total. */
+static void multiply_factors(const cpu_stage *stage, const cpu_task *task)
+{
+    const cpu_amx *s = &((const amx_plan *)stage->data)->s;
+    const cpu_amx_factors f = {.turned = tmb__cpu_at(stage, task, 0),
+            .pairs = tmb__cpu_at(stage, task, 1),
+            .n = task->run->n,
+            .range = {0, s->oh},
+            .fresh = true};
+    float *sums = tmb__cpu_at(stage, task, 2);
+
+    tmb__cpu_amx_kernels.products(s, &f, task->slice / s->blocks * 2, task->slice % s->blocks,
+            sums + task->slice * 2 * s->taps * AMX_TILE);
 }
 
 /* Slots total, dw. */
 static void untile(const cpu_stage *stage, const cpu_task *task)
 {
     const amx_plan *plan = stage->data;
+    const int64_t range[2] = {task->from, task->to};
 
-    tmb__cpu_amx_kernels.untile(&plan->s, tmb__cpu_at(stage, task, 0), tmb__cpu_at(stage, task, 1));
-}
-
-static int add_totals(struct tmb_program *p, int op, amx_plan *plan, int sums, int db)
-{
-    const tmb_op *o = &p->ops[op];
-    const int total = tmb__cpu_buffer(p, CPU_WHOLE, (size_t)plan->s.sums * sizeof(float));
-    cpu_stage *stage;
-    int status;
-
-    if (total < 0) return total;
-    status = tmb__cpu_add_group_sum(p, op, &(cpu_sum){sums, total, plan->s.sums, plan->group_rows});
-    if (status < 0) return status;
-    stage = tmb__cpu_once(p, op, untile);
-    stage->data = plan;
-    tmb__cpu_use(stage, total, CPU_READ);
-    tmb__cpu_use(stage, o->out[0], CPU_WRITE);
-    if (db < 0) return 0;
-    return tmb__cpu_add_group_sum(p, op, &(cpu_sum){db, o->out[1], plan->s.out, plan->group_rows});
+    tmb__cpu_amx_kernels.untile(
+            &plan->s, tmb__cpu_at(stage, task, 0), range, tmb__cpu_at(stage, task, 1));
 }
 
 /* The rest of the geometry, for the gradient. */
-static void plan_weights(amx_plan *plan, const struct tmb_program *p, const cpu_conv *c)
+static void plan_weights(amx_plan *plan, const cpu_conv *c, int64_t dy_count)
 {
     cpu_amx *s = &plan->s;
     const int64_t per_part = s->thin ? s->kh * s->in : s->in;
     const int64_t row = s->thin ? at_least(s->pitch, up_to(s->ow, 32) + s->kw)
                                 : s->rows * s->pitch + s->kw * s->dilation[1] + 64;
 
-    plan->x_count = c->h * c->w * c->in;
     s->taps = s->thin ? s->kw : s->kh * s->kw;
     s->parts = up_to(per_part, AMX_SIDE) / AMX_SIDE;
+    s->tasks = (s->parts + 1) / 2 * s->blocks;
     s->plane = up_to(row, 32);
     if (s->plane / 32 % 2 == 0) s->plane += 32; /* an odd number of cache lines apart */
     s->turned = ((s->thin ? s->rows * s->in : 0) + s->parts * AMX_SIDE) * s->plane;
     s->dy_pitch = s->thin ? up_to(s->ow, AMX_DEPTH) : s->pitch;
+    s->sums = s->tasks * s->taps * 2 * AMX_TILE;
+    plan->heavy = s->sums > c->h * c->w * c->in + dy_count;
     s->chunk = at_least(CHUNK_BYTES / (s->dy_pitch * s->blocks * 64) / 2 * 2, 2);
-    if (s->chunk > s->oh) s->chunk = s->oh;
+    if (plan->heavy || s->chunk > s->oh) s->chunk = s->oh;
     s->chunk_at = s->blocks * 2 * up_to(s->chunk * s->dy_pitch, AMX_DEPTH) * AMX_SIDE;
-    s->sums = (s->parts + 1) / 2 * s->blocks * s->taps * 2 * AMX_TILE;
-    plan->group_rows = p->group_rows;
-    if (s->sums > plan->x_count + plan->dy_count)
-        plan->group_rows = (p->max_batch + HEAVY_GROUPS - 1) / HEAVY_GROUPS;
 }
 
-/* The stage and its slots but for the pool's. */
-static cpu_stage *weights_stage(struct tmb_program *p, int op, amx_plan *plan, int dy, int *sums)
+static int whole_sums(struct tmb_program *p, const cpu_amx *s)
 {
-    const tmb_op *o = &p->ops[op];
-    const cpu_amx *s = &plan->s;
-    const bool heavy = plan->group_rows != p->group_rows;
-    const int groups = (p->max_batch + plan->group_rows - 1) / plan->group_rows;
-    const size_t copies = heavy ? (size_t)groups : 1;
-    const cpu_unit unit = heavy ? CPU_WHOLE : CPU_PER_GROUP;
-    const unsigned own = heavy ? 0 : CPU_OWN;
-    const int turned = tmb__cpu_buffer(p, CPU_TEMP, (size_t)s->turned * sizeof(cpu_bf16));
-    const int space = tmb__cpu_buffer(p, CPU_TEMP, (size_t)s->chunk_at * sizeof(cpu_bf16));
-    cpu_stage *stage;
+    return tmb__cpu_buffer(p, CPU_WHOLE, (size_t)s->sums * sizeof(float));
+}
 
-    sums[0] = tmb__cpu_buffer(p, unit, copies * (size_t)s->sums * sizeof(float));
-    sums[1] =
-            o->out[1] < 0 ? -1 : tmb__cpu_buffer(p, unit, copies * (size_t)s->out * sizeof(float));
-    if (turned < 0 || space < 0 || sums[0] < 0) return NULL;
-    stage = heavy ? tmb__cpu_slices(p, op, back_weights_heavy, groups, 1)
-                  : tmb__cpu_rows(p, op, back_weights);
+/* The stage that sees samples, its slots from `dy` on, and the sums of all of them in `*total`. */
+static int add_samples(struct tmb_program *p, int op, amx_plan *plan, const int *slots, int *total)
+{
+    const cpu_amx *s = &plan->s;
+    const cpu_unit unit = plan->heavy ? CPU_PER_ROW : CPU_TEMP;
+    const int turned = tmb__cpu_buffer(p, unit, (size_t)s->turned * sizeof(cpu_bf16));
+    const int pairs = tmb__cpu_buffer(p, unit, (size_t)s->chunk_at * sizeof(cpu_bf16));
+    const int sums =
+            plan->heavy ? -1 : tmb__cpu_buffer(p, CPU_PER_GROUP, (size_t)s->sums * sizeof(float));
+    const int uses[] = {slots[0], slots[1], sums, slots[2], turned, pairs, slots[3]};
+    cpu_stage *stage = tmb__cpu_rows(p, op, plan->heavy ? put_factors : back_weights);
+
+    *total = whole_sums(p, s);
+    if (turned < 0 || pairs < 0 || *total < 0) return TMB_ENOMEM;
     stage->data = plan;
-    tmb__cpu_use(stage, o->in[0], CPU_READ | own);
-    tmb__cpu_use(stage, dy, CPU_READ | own);
-    tmb__cpu_use(stage, sums[0], CPU_READ | CPU_WRITE | CPU_OWN);
-    tmb__cpu_use(stage, sums[1], CPU_READ | CPU_WRITE | CPU_OWN);
-    tmb__cpu_use(stage, turned, CPU_WRITE | CPU_OWN);
-    tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
-    return stage;
+    for (int i = X; i <= WHERE; i++)
+        tmb__cpu_use(stage, uses[i],
+                i == X || i == DY || i == WHERE ? CPU_READ | CPU_OWN
+                        : i == SUMS || i == DB  ? CPU_READ | CPU_WRITE | CPU_OWN
+                                                : CPU_WRITE | CPU_OWN);
+    if (!plan->heavy)
+        return tmb__cpu_add_group_sum(p, op, &(cpu_sum){sums, *total, s->sums, p->group_rows});
+    stage = tmb__cpu_slices(p, op, multiply_factors, s->tasks, 1);
+    stage->data = plan;
+    tmb__cpu_use(stage, turned, CPU_READ);
+    tmb__cpu_use(stage, pairs, CPU_READ);
+    tmb__cpu_use(stage, *total, CPU_WRITE | CPU_OWN);
+    return 0;
 }
 
 int tmb__cpu_amx_back_weights(struct tmb_program *p, int op, const cpu_conv *conv)
@@ -453,19 +443,27 @@ int tmb__cpu_amx_back_weights(struct tmb_program *p, int op, const cpu_conv *con
     const int pool_bwd = tmb__cpu_pool_before(p, o->in[1]);
     const tmb_op *pool = pool_bwd < 0 ? NULL : &p->ops[pool_bwd];
     const int dy = pool ? pool->in[0] : o->in[1];
-    int sums[2];
+    const int db = o->out[1] < 0
+            ? -1
+            : tmb__cpu_buffer(p, CPU_PER_GROUP, (size_t)conv->out * sizeof(float));
+    const int64_t rows = conv->kh * conv->kw * conv->in;
+    int total;
     amx_plan *plan;
     cpu_stage *stage;
     int status = new_plan(p, &plan, conv, CPU_BACK_WEIGHTS);
 
     if (status < 0) return status;
-    plan->dy_count = tmb__cpu_row_count(&p->tensors[dy]);
     plan->x_half = tmb__cpu_half(p, o->in[0]);
     plan->dy_half = tmb__cpu_half(p, dy);
-    plan_weights(plan, p, conv);
-    stage = weights_stage(p, op, plan, dy, sums);
-    if (!stage) return TMB_ENOMEM;
-    if (pool) tmb__cpu_use(stage, pool->in[1], CPU_READ | (stage->rows ? CPU_OWN : 0));
+    plan_weights(plan, conv, tmb__cpu_row_count(&p->tensors[dy]));
+    status = add_samples(
+            p, op, plan, (const int[]){o->in[0], dy, db, pool ? pool->in[1] : -1}, &total);
+    if (status < 0) return status;
     p->how[op] = pool ? "own AMX bf16, with the pool" : "own AMX bf16";
-    return add_totals(p, op, plan, sums[0], sums[1]);
+    stage = tmb__cpu_slices(p, op, untile, rows, (rows + UNTILE_TASKS - 1) / UNTILE_TASKS);
+    stage->data = plan;
+    tmb__cpu_use(stage, total, CPU_READ);
+    tmb__cpu_use(stage, o->out[0], CPU_WRITE);
+    if (db < 0) return 0;
+    return tmb__cpu_add_group_sum(p, op, &(cpu_sum){db, o->out[1], plan->s.out, p->group_rows});
 }

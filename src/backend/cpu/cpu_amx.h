@@ -38,6 +38,7 @@ typedef struct cpu_amx {
     int64_t chunk, chunk_at;  /* rows of dy at a time, and the numbers they take */
     int64_t turned;           /* bf16 numbers of x by channels */
     int64_t taps, sums;       /* places of the kernel, floats of its gradient in tiles */
+    int64_t tasks;            /* blocks of them: two parts of x, 32 channels of dy */
 } cpu_amx;
 
 /* What a result gets before it is written, as bf16 if `half`. `where`, with `pool`: ReLU and 2 x 2
@@ -65,6 +66,14 @@ typedef struct cpu_amx_kernel {
     bool turned;
 } cpu_amx_kernel;
 
+/* Both factors of the kernel's gradient in the tiles' orders, of n samples, for rows range[0] .. range[1]
+ * of dy. */
+typedef struct cpu_amx_factors {
+    const cpu_bf16 *turned, *pairs;
+    int64_t n, range[2];
+    bool fresh; /* the sums start from 0 */
+} cpu_amx_factors;
+
 typedef struct cpu_amx_table {
     /* Block number `block` of 32 results of the kernel. */
     void (*pack)(const cpu_amx *s, const cpu_amx_kernel *k, int64_t block, cpu_bf16 *packed);
@@ -73,18 +82,23 @@ typedef struct cpu_amx_table {
             const cpu_bf16 *packed, void *y, cpu_bf16 *space);
     /* x by channels, for rows of the weight gradient. */
     void (*turn)(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned);
-    /* sums += x^T dy and, where it is not NULL, db += dy, for rows range[0] .. range[1] of dy. */
-    void (*weights)(const cpu_amx *s, const cpu_bf16 *turned, const cpu_amx_source *dy,
-            const int64_t range[2], float *sums, float *db, cpu_bf16 *space);
-    /* From tiles to the plain order (kh, kw, in, out). */
-    void (*untile)(const cpu_amx *s, const float *sums, float *dw);
+    /* Rows range[0] .. range[1] of dy by pairs of pixels, and, where it is not NULL, db += dy. */
+    void (*pairs)(const cpu_amx *s, const cpu_amx_source *dy, const int64_t range[2], float *db,
+            cpu_bf16 *pairs);
+    /* sums += x^T dy, for block `block` of dy's channels and two parts of x's from `part` on. */
+    void (*products)(
+            const cpu_amx *s, const cpu_amx_factors *f, int64_t part, int64_t block, float *sums);
+    /* From tiles to the plain order (kh, kw, in, out), for rows range[0] .. range[1] of out. */
+    void (*untile)(const cpu_amx *s, const float *sums, const int64_t range[2], float *dw);
 } cpu_amx_table;
 
 extern const cpu_amx_table tmb__cpu_amx_kernels;
 void tmb__cpu_amx_turn(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned);
-void tmb__cpu_amx_weights(const cpu_amx *s, const cpu_bf16 *turned, const cpu_amx_source *dy,
-        const int64_t range[2], float *sums, float *db, cpu_bf16 *space);
-void tmb__cpu_amx_untile(const cpu_amx *s, const float *sums, float *dw);
+void tmb__cpu_amx_pairs(const cpu_amx *s, const cpu_amx_source *dy, const int64_t range[2],
+        float *db, cpu_bf16 *pairs);
+void tmb__cpu_amx_products(
+        const cpu_amx *s, const cpu_amx_factors *f, int64_t part, int64_t block, float *sums);
+void tmb__cpu_amx_untile(const cpu_amx *s, const float *sums, const int64_t range[2], float *dw);
 
 /* A depthwise convolution of one sample, (h, w, c) to (oh, ow, c); pads before only. */
 typedef struct cpu_amx_depth {

@@ -456,6 +456,7 @@ const cpu_amx_table tmb__cpu_amx_kernels = {
         .pack = pack,
         .conv = conv,
         .turn = tmb__cpu_amx_turn,
-        .weights = tmb__cpu_amx_weights,
+        .pairs = tmb__cpu_amx_pairs,
+        .products = tmb__cpu_amx_products,
         .untile = tmb__cpu_amx_untile,
 };

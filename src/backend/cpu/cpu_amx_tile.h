@@ -39,6 +39,14 @@ TMB_INLINE void store_all(float *c)
     _tile_stored(3, c + 3 * FLOATS, 64);
 }
 
+TMB_INLINE void load_all(const float *c)
+{
+    _tile_loadd(0, c, 64);
+    _tile_loadd(1, c + FLOATS, 64);
+    _tile_loadd(2, c + 2 * FLOATS, 64);
+    _tile_loadd(3, c + 3 * FLOATS, 64);
+}
+
 TMB_INLINE __mmask16 first(int64_t n)
 {
     return n >= 16 ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);

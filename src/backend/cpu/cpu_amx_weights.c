@@ -203,10 +203,17 @@ static void put_two_rows(const cpu_amx *s, const cpu_amx_source *dy, int64_t r, 
     clear_pairs(s, &below, 2 * width);
 }
 
-/* Rows of dy, 16 channels at a time: (channels, pixels / 2, 16, 2). */
-static void put_pairs(const cpu_amx *s, const cpu_amx_source *dy, const int64_t *range,
-        int64_t steps, float *db, cpu_bf16 *to)
+static int64_t steps_of(const cpu_amx *s, const int64_t range[2])
 {
+    return ((range[1] - range[0]) * s->dy_pitch + AMX_DEPTH - 1) / AMX_DEPTH;
+}
+
+/* 16 channels at a time: (channels, pixels / 2, 16, 2). */
+void tmb__cpu_amx_pairs(
+        const cpu_amx *s, const cpu_amx_source *dy, const int64_t range[2], float *db, cpu_bf16 *to)
+{
+    const int64_t steps = steps_of(s, range);
+
     for (int64_t o = 0; o < s->blocks * 32; o += 32, to += 2 * steps * AMX_TILE) {
         bias_sum sum = {_mm512_setzero_ps(), _mm512_setzero_ps()};
         pair_row row = {to, steps * AMX_TILE};
@@ -229,27 +236,27 @@ static void put_pairs(const cpu_amx *s, const cpu_amx_source *dy, const int64_t 
 
 /* ---- products ---- */
 
-/* 16 rows of x, `stride` bytes apart, along `rows` times `steps` tiles; `next` numbers to the next row. */
+/* 16 rows of x, `stride` bytes apart, along `rows` times `steps` tiles; `next` numbers to the next row,
+ * `sample` and `pairs` to the next sample of each factor. */
 typedef struct walk {
-    int64_t stride, rows, steps, next;
+    int64_t stride, samples, rows, steps, next, sample, pairs;
 } walk;
 
-/* sums += a^T b for one or two places of the kernel, a[1] NULL or not, by 32 channels. */
-static void add_products(const walk *way, const cpu_bf16 *const *a, const cpu_bf16 *b, float *sums)
+/* sums += a^T b for one or two places of the kernel, a[1] NULL or not, by 32 channels; all tiles are
+ * zero or hold the sums. */
+static void add_products(const walk *way, const cpu_bf16 *const *a, const cpu_bf16 *b)
 {
     const int64_t other = way->rows * way->steps * AMX_TILE;
 
-    _tile_loadd(0, sums, 64);
-    _tile_loadd(1, sums + FLOATS, 64);
-    _tile_loadd(2, sums + 2 * FLOATS, 64);
-    _tile_loadd(3, sums + 3 * FLOATS, 64);
-    for (int64_t y = 0; y < way->rows; y++) {
-        const cpu_bf16 *a0 = a[0] + y * way->next, *a1 = a[1] ? a[1] + y * way->next : NULL;
+    for (int64_t y = 0; y < way->samples * way->rows; y++) {
+        const int64_t at = y / way->rows * way->sample + y % way->rows * way->next;
+        const cpu_bf16 *a0 = a[0] + at, *a1 = a[1] ? a[1] + at : NULL;
+        const cpu_bf16 *bk = b + y / way->rows * way->pairs + y % way->rows * way->steps * AMX_TILE;
 
-        for (int64_t k = 0; k < way->steps; k++, b += AMX_TILE) {
+        for (int64_t k = 0; k < way->steps; k++, bk += AMX_TILE) {
             _tile_loadd(4, a0 + k * AMX_DEPTH, way->stride);
-            _tile_loadd(6, b, 64);
-            _tile_loadd(7, b + other, 64);
+            _tile_loadd(6, bk, 64);
+            _tile_loadd(7, bk + other, 64);
             _tile_dpbf16ps(0, 4, 6);
             _tile_dpbf16ps(1, 4, 7);
             if (!a1) continue;
@@ -258,7 +265,6 @@ static void add_products(const walk *way, const cpu_bf16 *const *a, const cpu_bf
             _tile_dpbf16ps(3, 5, 7);
         }
     }
-    store_all(sums);
 }
 
 /* Rows of x under place number k of two parts, from row `from` of dy on; NULL: there are no more. */
@@ -274,34 +280,38 @@ static const cpu_bf16 *place_of(
     return turned + (from + tap / s->kw * s->dilation[0]) * s->pitch + tap % s->kw * s->dilation[1];
 }
 
-void tmb__cpu_amx_weights(const cpu_amx *s, const cpu_bf16 *turned, const cpu_amx_source *dy,
-        const int64_t range[2], float *sums, float *db, cpu_bf16 *space)
+void tmb__cpu_amx_products(
+        const cpu_amx *s, const cpu_amx_factors *f, int64_t part, int64_t block, float *sums)
 {
-    const int64_t rows = range[1] - range[0];
-    const int64_t steps = (rows * s->dy_pitch + AMX_DEPTH - 1) / AMX_DEPTH;
+    const int64_t rows = f->range[1] - f->range[0], steps = steps_of(s, f->range);
     const walk way = {.stride = 2 * s->plane,
+            .samples = f->n,
             .rows = s->thin ? rows : 1,
             .steps = s->thin ? s->dy_pitch / AMX_DEPTH : steps,
-            .next = s->in * s->plane};
+            .next = s->in * s->plane,
+            .sample = s->turned,
+            .pairs = s->blocks * 2 * steps * AMX_TILE};
 
-    put_pairs(s, dy, range, steps, db, space);
     tiles_begin();
-    for (int64_t part = 0; part < s->parts; part += 2) {
-        for (int64_t b = 0; b < s->blocks; b++) {
-            for (int64_t k = 0; k < 2 * s->taps; k += 2, sums += 4 * FLOATS) {
-                const cpu_bf16 *const a[] = {place_of(s, turned, range[0], part, k),
-                        place_of(s, turned, range[0], part, k + 1)};
+    for (int64_t k = 0; k < 2 * s->taps; k += 2, sums += 4 * FLOATS) {
+        const cpu_bf16 *const a[] = {place_of(s, f->turned, f->range[0], part, k),
+                place_of(s, f->turned, f->range[0], part, k + 1)};
 
-                if (a[0]) add_products(&way, a, space + b * 2 * steps * AMX_TILE, sums);
-            }
-        }
+        if (!a[0]) break;
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+        if (!f->fresh) load_all(sums);
+        add_products(&way, a, f->pairs + block * 2 * steps * AMX_TILE);
+        store_all(sums);
     }
     tiles_end();
 }
 
-void tmb__cpu_amx_untile(const cpu_amx *s, const float *sums, float *dw)
+void tmb__cpu_amx_untile(const cpu_amx *s, const float *sums, const int64_t range[2], float *dw)
 {
-    for (int64_t t = 0; t < s->kh * s->kw * s->in; t++) {
+    for (int64_t t = range[0]; t < range[1]; t++) {
         const int64_t y = t / s->in / s->kw, x = t / s->in % s->kw, i = t % s->in;
         const int64_t row = s->thin ? y * s->in + i : i, part = row / AMX_SIDE;
         const int64_t k = part % 2 * s->taps + (s->thin ? x : y * s->kw + x);
