@@ -115,7 +115,7 @@ static void json_class(tmb__strbuf *sb, const tmb_images *images, const tmb_eval
     const tmb_class_figures *f = &e->by_class[k];
 
     tmb__strbuf_add(sb, "%s{\"name\": ", k ? ", " : "");
-    put_json_string(sb, tmb_images_class_name(images, k));
+    tmb__strbuf_json(sb, tmb_images_class_name(images, k));
     tmb__strbuf_add(sb, ", ");
     json_share(sb, "recall", recall(f));
     tmb__strbuf_add(sb, ", ");

@@ -63,9 +63,9 @@ static int answer(const features_job *job)
         tmb__strbuf_add(&shape, ", %d", f->shape[i]);
     if (opt_given(job->opts, OPT_JSON)) {
         tmb__strbuf_add(&sb, "{\"features\": ");
-        put_json_string(&sb, job->path);
+        tmb__strbuf_json(&sb, job->path);
         tmb__strbuf_add(&sb, ", \"backbone\": ");
-        put_json_string(&sb, job->backbone.name);
+        tmb__strbuf_json(&sb, job->backbone.name);
         tmb__strbuf_add(&sb,
                 ", \"shape\": [%s], \"photos\": %lld, \"views\": %d, \"classes\": %d}\n",
                 shape.text ? shape.text : "", (long long)(f->n / views), views, f->classes);

@@ -53,7 +53,7 @@ static void json_layers(tmb__strbuf *sb, const tmb_model *model)
     for (int i = 1; i <= tmb_model_layers(model); i++) {
         if (tmb_model_layer(model, i, &info) < 0) return;
         tmb__strbuf_add(sb, "%s\n  {\"name\": ", i > 1 ? "," : "");
-        put_json_string(sb, info.name);
+        tmb__strbuf_json(sb, info.name);
         tmb__strbuf_add(sb, ", \"class\": \"%s\", \"shape\": [", info.class_name);
         for (int k = 0; k < info.rank; k++)
             tmb__strbuf_add(sb, "%s%d", k ? ", " : "", info.shape[k]);
@@ -71,7 +71,7 @@ static void json_info(tmb__strbuf *sb, const tmb_model *model)
             (long long)tmb_model_params(model, false), (long long)tmb_model_params(model, true));
     for (int k = 0; k < tmb_model_classes(model); k++) {
         if (k) tmb__strbuf_add(sb, ", ");
-        put_json_string(sb, tmb_model_class_name(model, k));
+        tmb__strbuf_json(sb, tmb_model_class_name(model, k));
     }
     tmb__strbuf_add(sb, "], ");
     if (pre)

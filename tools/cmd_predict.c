@@ -163,15 +163,15 @@ static void json_answer(tmb__strbuf *sb, const predict_job *job, const answer *a
     int order[TOP_MOST], n = a->p ? best_classes(a->p, job->classes, job->top, order) : 0;
 
     tmb__strbuf_add(sb, "{\"file\": ");
-    put_json_string(sb, a->name);
+    tmb__strbuf_json(sb, a->name);
     if (a->error) {
         tmb__strbuf_add(sb, ", \"error\": ");
-        put_json_string(sb, a->error);
+        tmb__strbuf_json(sb, a->error);
     } else {
         tmb__strbuf_add(sb, ", \"predictions\": [");
         for (int i = 0; i < n; i++) {
             tmb__strbuf_add(sb, "%s{\"label\": ", i ? ", " : "");
-            put_json_string(sb, tmb_model_class_name(job->model, order[i]));
+            tmb__strbuf_json(sb, tmb_model_class_name(job->model, order[i]));
             tmb__strbuf_add(sb, ", \"probability\": ");
             put_json_number(sb, (double)a->p[order[i]]);
             tmb__strbuf_add(sb, "}");

@@ -182,7 +182,7 @@ static int write_record(train_job *job)
     tmb__strbuf sb = {0};
 
     tmb__strbuf_add(&sb, "{\"program\": \"thimble %s\", \"recipe\": ", tmb_version());
-    put_json_string(&sb, job->recipe.name);
+    tmb__strbuf_json(&sb, job->recipe.name);
     tmb__strbuf_add(&sb, ", \"method\": \"%s\"", job->method->name);
     if (job->record.text) tmb__strbuf_bytes(&sb, job->record.text, job->record.len);
     tmb__strbuf_add(&sb, ", \"seed\": %llu, \"epochs\": %d, \"batch_size\": %d, ",
@@ -217,7 +217,7 @@ static int answer(train_job *job)
 
     if (opt_given(job->opts, OPT_JSON)) {
         tmb__strbuf_add(&sb, "{\"model\": ");
-        put_json_string(&sb, job->run.model);
+        tmb__strbuf_json(&sb, job->run.model);
         tmb__strbuf_add(&sb,
                 ", \"val_accuracy\": %.9g, \"low\": %.9g, \"high\": %.9g, \"n\": %lld, "
                 "\"val_loss\": %.9g}\n",

@@ -37,7 +37,7 @@ static void add_shape(tmb__strbuf *sb, const tmb_tensor_info *tensor, const char
 static void add_json(listing *l, const tmb_tensor_info *tensor)
 {
     tmb__strbuf_add(&l->sb, "%s\n  {\"name\": ", l->n ? "," : "");
-    put_json_string(&l->sb, tensor->name);
+    tmb__strbuf_json(&l->sb, tensor->name);
     tmb__strbuf_add(&l->sb, ", \"shape\": [");
     add_shape(&l->sb, tensor, ", ");
     tmb__strbuf_add(&l->sb,

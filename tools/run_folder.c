@@ -178,7 +178,7 @@ int run_folder_settings(
     tmb__strbuf sb = {0};
 
     tmb__strbuf_add(&sb, "{\n  \"data\": ");
-    put_json_string(&sb, real ? real : data);
+    tmb__strbuf_json(&sb, real ? real : data);
     free(real);
     for (int i = 0; i < OPTION_COUNT; i++) {
         const char *text =
@@ -186,7 +186,7 @@ int run_folder_settings(
 
         if (is_free(i) || !text) continue;
         tmb__strbuf_add(&sb, ",\n  \"%s\": ", option_table[i].name);
-        put_json_string(&sb, text);
+        tmb__strbuf_json(&sb, text);
     }
     tmb__strbuf_add(&sb, "\n}\n");
     return write_text(run->settings, &sb);
@@ -222,9 +222,9 @@ void photo_report_add(photo_report *report, const tmb_notice *notice)
     tmb__strbuf *list = &report->list[notice->kind], item = {0};
 
     tmb__strbuf_add(&item, "{\"file\": ");
-    put_json_string(&item, notice->path);
+    tmb__strbuf_json(&item, notice->path);
     tmb__strbuf_add(&item, ", \"reason\": ");
-    put_json_string(&item, notice->text);
+    tmb__strbuf_json(&item, notice->text);
     tmb__strbuf_add(&item, "}");
     if (item.failed) {
         list->failed = true;

@@ -66,7 +66,7 @@ int open_backbone(train_job *job)
     job->recipe.preprocess = *tmb_model_preprocess(job->model);
     if (job->method == &train_features && head_of(job) != HEAD_POST) job->recipe.epochs = 0;
     tmb__strbuf_add(&job->record, ",\"backbone\":");
-    put_json_string(&job->record, job->backbone.name);
+    tmb__strbuf_json(&job->record, job->backbone.name);
     return 0;
 }
 

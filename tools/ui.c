@@ -241,44 +241,6 @@ _Noreturn void ui_die_by_signal(void)
 
 /* ---- text for machines ---- */
 
-/* Length of the valid UTF-8 sequence at `p`, 0 if there is none. */
-static int utf8_length(const unsigned char *p)
-{
-    int n = *p < 0x80                 ? 1
-            : *p >= 0xc2 && *p < 0xe0 ? 2
-            : *p >= 0xe0 && *p < 0xf0 ? 3
-            : *p >= 0xf0 && *p < 0xf5 ? 4
-                                      : 0;
-
-    for (int i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    }
-    if (n == 3 && ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f))) return 0;
-    if (n == 4 && ((*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))) return 0;
-    return n;
-}
-
-void put_json_string(tmb__strbuf *sb, const char *text)
-{
-    const unsigned char *p = (const unsigned char *)text;
-
-    tmb__strbuf_add(sb, "\"");
-    while (*p) {
-        int n = utf8_length(p);
-
-        if (n == 0)
-            tmb__strbuf_add(sb, "\\ufffd");
-        else if (*p == '"' || *p == '\\')
-            tmb__strbuf_add(sb, "\\%c", *p);
-        else if (*p < 0x20 || *p == 0x7f)
-            tmb__strbuf_add(sb, "\\u%04x", *p);
-        else
-            tmb__strbuf_bytes(sb, p, (size_t)n);
-        p += n ? n : 1;
-    }
-    tmb__strbuf_add(sb, "\"");
-}
-
 void put_json_number(tmb__strbuf *sb, double value)
 {
     if (isfinite(value))

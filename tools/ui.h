@@ -52,10 +52,8 @@ _Noreturn void ui_die_by_signal(void);
 
 /* ---- JSON (RFC 8259) and CSV ---- */
 
-/* A byte that is no UTF-8 becomes U+FFFD: JSON has no other way. CSV keeps it as it is. */
-void put_json_string(tmb__strbuf *sb, const char *text);
 void put_json_number(tmb__strbuf *sb, double value); /* null if not finite */
-/* A CSV field, quoted where it must be. */
+/* A CSV field, quoted where it must be; a byte that is no UTF-8 stays as it is. */
 void put_csv_field(tmb__strbuf *sb, const char *text);
 /* Print, flush and free. */
 int ui_print(tmb__strbuf *sb);

@@ -86,6 +86,9 @@ typedef struct tmb__strbuf {
 } tmb__strbuf;
 void tmb__strbuf_add(tmb__strbuf *sb, const char *fmt, ...) TMB_PRINTF(2, 3);
 void tmb__strbuf_bytes(tmb__strbuf *sb, const void *bytes, size_t n);
+int tmb__utf8_length(const char *text); /* of the valid character there; 0: there is none */
+/* As a JSON string (RFC 8259). A byte that is no UTF-8 becomes U+FFFD: JSON has no other way. */
+void tmb__strbuf_json(tmb__strbuf *sb, const char *text);
 void tmb__strbuf_free(tmb__strbuf *sb);
 /* Locale-free: the whole of `text` must be a number. False if it is not, or not finite. */
 bool tmb__parse_double(const char *text, double *out);

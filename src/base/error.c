@@ -132,19 +132,8 @@ const char *tmb_errhint(void)
  * Control characters are refused, those of two bytes (U+0080 to U+009F) too. */
 static int shown_length(const unsigned char *s)
 {
-    int n = s[0] < 0x80   ? 1
-            : s[0] < 0xc2 ? 0
-            : s[0] < 0xe0 ? 2
-            : s[0] < 0xf0 ? 3
-            : s[0] < 0xf5 ? 4
-                          : 0;
-
-    if (n == 1) return s[0] >= 0x20 && s[0] != 0x7f;
-    for (int i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80) return 0;
-    }
-    if (s[0] == 0xc2 && s[1] < 0xa0) return 0;
-    return n;
+    if (s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0)) return 0;
+    return tmb__utf8_length((const char *)s);
 }
 
 const char *tmb__printable(const char *text)

@@ -73,6 +73,40 @@ void tmb__strbuf_add(tmb__strbuf *sb, const char *fmt, ...)
     leave_c_locale(old);
 }
 
+int tmb__utf8_length(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    const int n = *p < 0x80           ? 1
+            : *p >= 0xc2 && *p < 0xe0 ? 2
+            : *p >= 0xe0 && *p < 0xf0 ? 3
+            : *p >= 0xf0 && *p < 0xf5 ? 4
+                                      : 0;
+
+    for (int i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    }
+    if (n == 3 && ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f))) return 0;
+    if (n == 4 && ((*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))) return 0;
+    return n;
+}
+
+void tmb__strbuf_json(tmb__strbuf *sb, const char *text)
+{
+    tmb__strbuf_add(sb, "\"");
+    for (int n; *text; text += n ? n : 1) {
+        n = tmb__utf8_length(text);
+        if (n == 0)
+            tmb__strbuf_add(sb, "\\ufffd");
+        else if (*text == '"' || *text == '\\')
+            tmb__strbuf_add(sb, "\\%c", *text);
+        else if (n == 1 && (*text < 0x20 || *text == 0x7f))
+            tmb__strbuf_add(sb, "\\u%04x", *text);
+        else
+            tmb__strbuf_bytes(sb, text, (size_t)n);
+    }
+    tmb__strbuf_add(sb, "\"");
+}
+
 void tmb__strbuf_free(tmb__strbuf *sb)
 {
     tmb__free(sb->text);
