@@ -104,23 +104,37 @@ static double time_step(subject *s, int threads)
     return 1e3 * (bench_clock(threads) - start);
 }
 
-static void print_ops(subject *s)
+/* From any worker, each with a row of its own. */
+static void note_op(void *user, int op, int worker, double start, double end)
+{
+    double(*seconds)[BENCH_OPS] = user;
+
+    seconds[worker][op] += end - start;
+}
+
+static void print_ops(subject *s, int threads)
 {
     enum { RUNS = 10 };
+    double(*seconds)[BENCH_OPS] = calloc((size_t)threads, sizeof *seconds);
 
+    if (!seconds) exit(1);
     printf("our ops, thread time:\n");
-    s->backend->profile(s->program, true);
+    s->backend->profile(s->program, note_op, seconds);
     for (int i = 0; i < RUNS; i++)
         must(s->backend->run(s->program, &s->run));
+    s->backend->profile(s->program, NULL, NULL);
     for (int i = 0; i < s->net.n_ops; i++) {
-        tmb_op_time time;
+        double ms = 0;
+        tmb_op_how how;
 
-        s->backend->op_time(s->program, i, &time);
-        if (time.seconds < 1e-5 * RUNS) continue;
-        printf("  %-18s %-12s %8.3f ms %7.1f GFLOP/s  %s\n", bench_op_name(s->net.op[i].kind),
-                s->net.op[i].name, 1e3 * time.seconds / RUNS,
-                time.flops * RUNS / time.seconds * 1e-9, time.how);
+        for (int t = 0; t < threads; t++)
+            ms += 1e3 * seconds[t][i] / RUNS;
+        s->backend->op_how(s->program, i, &how);
+        if (ms < 0.01) continue;
+        printf("  %-18s %-12s %8.3f ms  %s\n", bench_op_name(s->net.op[i].kind), s->net.op[i].name,
+                ms, how.text);
     }
+    free(seconds);
 }
 
 static void report(const subject *s, const char *how, const double *ours, int n, double floor)
@@ -155,7 +169,7 @@ int main(int argc, char **argv)
     median = bench_median(ours, rounds);
     printf("oneDNN's best primitives, %d threads:\n", threads);
     bench_floor_sum(floor, &medians, &fastest);
-    print_ops(&s);
+    print_ops(&s, threads);
     printf("%s, %s, batch %d, %d threads, %d rounds: step median %.2f ms (%.2f to %.2f); sum of "
            "oneDNN's primitives %.2f (fastest %.2f); ratio of medians %.2f, of the fastest %.2f\n",
             s.net.name, how, s.net.batch, threads, rounds, median, ours[0], ours[rounds - 1],

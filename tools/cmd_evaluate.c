@@ -193,6 +193,6 @@ int cmd_EVALUATE(const options *opts)
     tmb_evaluation_free(&result);
     tmb_images_free(images);
     tmb_model_free(model);
-    tmb_device_free(device);
+    status = close_device(device, opts, status);
     return status;
 }

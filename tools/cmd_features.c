@@ -106,7 +106,7 @@ int cmd_FEATURES(const options *opts)
     tmb_features_free(&job.features);
     tmb_images_free(job.images);
     tmb_model_free(job.net);
-    tmb_device_free(job.device);
+    status = close_device(job.device, opts, status);
     backbone_free(&job.backbone);
     return status;
 }

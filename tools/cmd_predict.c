@@ -328,7 +328,7 @@ int cmd_PREDICT(const options *opts)
     if (status == 0) status = run(&job, &device, &files);
     tmb_predictor_free(job.predictor);
     tmb_model_free(job.model);
-    tmb_device_free(device);
+    status = close_device(device, opts, status);
     for (int i = 0; i < files.n; i++)
         tmb__free(files.names[i]);
     tmb__free(files.names);

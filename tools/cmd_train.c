@@ -295,7 +295,7 @@ int cmd_TRAIN(const options *opts)
     tmb_images_free(job.train);
     tmb_images_free(job.validation);
     tmb_statistics_free(job.statistics);
-    tmb_device_free(job.device);
+    status = close_device(job.device, opts, status);
     run_folder_close(&job.run);
     photo_report_free(&job.report);
     backbone_free(&job.backbone);

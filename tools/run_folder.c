@@ -17,8 +17,8 @@
 
 /* Options that do not change what is learned: each run has its own. */
 static const option_id free_options[] = {OPT_OUTPUT, OPT_RESUME, OPT_FORCE, OPT_QUIET, OPT_VERBOSE,
-        OPT_JSON, OPT_THREADS, OPT_CACHE_MEMORY, OPT_TIME_LIMIT, OPT_MIN_ACCURACY, OPT_HELP,
-        OPT_DEVICE};
+        OPT_JSON, OPT_PROFILE, OPT_THREADS, OPT_CACHE_MEMORY, OPT_TIME_LIMIT, OPT_MIN_ACCURACY,
+        OPT_HELP, OPT_DEVICE};
 
 static bool is_free(int id)
 {

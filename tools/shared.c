@@ -16,6 +16,7 @@ int open_device(tmb_device **out, const options *opts)
     if (status == 0)
         status = tmb_device_set_precision(
                 *out, (tmb_precision)opt_choice(opts, OPT_PRECISION, fallback));
+    if (status == 0) status = profile_begin(*out, opts);
     if (status == 0) return 0;
     tmb_device_free(*out);
     *out = NULL;

@@ -60,7 +60,11 @@ int ui_print(tmb__strbuf *sb);
 
 /* ---- shared by commands ---- */
 
+/* A device as the options want it, profiled where they do; closing prints and writes the profile. Returns
+ * `status`, or what went wrong in that. */
 int open_device(tmb_device **out, const options *opts);
+int close_device(tmb_device *device, const options *opts, int status);
+int profile_begin(tmb_device *device, const options *opts);
 const char *precision_text(const tmb_device *device); /* "f32" or "bf16": what is in force */
 int open_model(tmb_model **out, const char *path);
 /* The picture options of train, evaluate and preview into `out`. */

@@ -151,13 +151,14 @@ typedef struct tmb_host {
 typedef struct tmb_backend_device tmb_backend_device;
 typedef struct tmb_program tmb_program;
 
-/* Time of one op over the runs since the program was made. */
-typedef struct tmb_op_time {
-    double seconds;
-    int64_t runs;
-    double flops, bytes; /* of one run of max_batch samples */
-    const char *how;     /* the algorithm and layout that prepare chose; lives as the program */
-} tmb_op_time;
+/* How prepare chose to do an op. */
+typedef struct tmb_op_how {
+    const char *text; /* algorithm and layout; lives as the program */
+    bool bf16;        /* it multiplies in bf16 */
+} tmb_op_how;
+
+/* Told of every piece of work on op number `op` of a list, from the worker that did it, by host.now. */
+typedef void (*tmb_op_span)(void *user, int op, int worker, double start, double end);
 
 typedef struct tmb_backend {
     uint32_t abi; /* TMB_BACKEND_ABI */
@@ -178,11 +179,13 @@ typedef struct tmb_backend {
     int (*read)(tmb_program *program, int tensor, float *dst);
     int (*run)(tmb_program *program, const tmb_run *run);
     int64_t (*memory)(const tmb_program *program); /* bytes the program holds */
-    /* Switch timing of every op on or off, and read it; `op` counts as in the list. */
-    void (*profile)(tmb_program *program, bool on);
-    void (*op_time)(const tmb_program *program, int op, tmb_op_time *out);
+    /* Tell `span` of all work from the next run on; NULL: no longer. */
+    void (*profile)(tmb_program *program, tmb_op_span span, void *user);
+    void (*op_how)(const tmb_program *program, int op, tmb_op_how *out);
     /* This device computes convolutions faster in bf16; NULL: never. Lists ask for it only then. */
     bool (*bf16)(tmb_backend_device *device);
+    /* Measure on so many of the pool's threads, 1 or more; NULL: it cannot. */
+    int (*ceilings)(tmb_backend_device *device, int threads, tmb_ceilings *out);
 } tmb_backend;
 
 /* The one symbol a plugin exports. NULL if `host_abi` is not understood. */

@@ -4,6 +4,28 @@
 
 #include <thimble/status.h>
 
+/* What a device can do at most: operations a second (a multiply-add is two) and bytes a second. */
+typedef enum tmb_ceiling {
+    TMB_CEILING_F32,     /* vectors, between registers */
+    TMB_CEILING_BF16,    /* the matrix unit, between registers */
+    TMB_CEILING_BF16_L2, /* the same from L2 */
+    TMB_CEILING_READ_L2,
+    TMB_CEILING_COPY_L2, /* copies count twice */
+    TMB_CEILING_READ_L3, /* the last level of cache */
+    TMB_CEILING_COPY_L3,
+    TMB_CEILING_READ_MEMORY,
+    TMB_CEILING_COPY_MEMORY,
+    TMB_CEILINGS
+} tmb_ceiling;
+
+typedef struct tmb_ceilings {
+    int threads;               /* that worked together */
+    const char *vectors;       /* the widest that it has, as "AVX-512"; static text */
+    double rate[TMB_CEILINGS]; /* of all these threads; 0: there is no such thing */
+    int64_t block[3];          /* bytes that each went over in L2, L3 and memory */
+    int64_t cache[2];          /* bytes of a core's L2, and of L3 */
+} tmb_ceilings;
+
 /* Element-wise functions as Keras has them, and softmax. */
 typedef enum tmb_activation {
     TMB_LINEAR,

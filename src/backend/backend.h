@@ -22,7 +22,8 @@ struct tmb_device {
     tmb__pool *pool;
     tmb_host host;
     char name[32];
-    bool bf16; /* the precision in force: programs are made for it */
+    bool bf16;                    /* the precision in force: programs are made for it */
+    struct tmb__profile *profile; /* NULL: nobody wants the times */
 };
 
 /* One slot of a signature: a tensor that ops of this kind take or give. */
@@ -43,6 +44,22 @@ double tmb__loss_row(const tmb_loss_row *row);
 /* prepare with every op's `supports` asked first: the message names op, shape and reason. */
 int tmb__program_new(tmb_program **out, tmb_device *device, const tmb_op_list *list);
 void tmb__program_free(tmb_device *device, tmb_program *program);
+int tmb__program_run(tmb_device *device, tmb_program *program, const tmb_run *run);
+
+/* ---- where the time goes (op_cost.c, profile.c) ---- */
+
+/* Of n samples, which need not be whole; both grow in proportion but for a fixed part. */
+typedef struct tmb__cost {
+    double flops, bytes;
+} tmb__cost;
+tmb__cost tmb__op_cost(const tmb_op_list *list, int op, double n);
+
+typedef struct tmb__profile tmb__profile;
+void tmb__profile_free(tmb__profile *profile);
+/* A program has been made on a device that is profiled; it is about to be freed. */
+int tmb__profile_add(tmb_device *device, tmb_program *program, const tmb_op_list *list);
+void tmb__profile_gone(tmb_device *device, const tmb_program *program);
+tmb__trace *tmb__device_trace(const tmb_device *device); /* NULL: it is not profiled */
 
 /* The backend of plugin libthimble-NAME.so. NULL with status 0 if there is no such file; `looked` then
  * names the folders. Never in the current directory; a plugin once loaded stays so. */

@@ -148,6 +148,7 @@ tmb_precision tmb_device_precision(const tmb_device *device)
 void tmb_device_free(tmb_device *device)
 {
     if (!device) return;
+    tmb__profile_free(device->profile);
     if (device->handle) device->backend->close(device->handle);
     tmb__pool_free(device->pool);
     tmb__free(device);
@@ -256,22 +257,31 @@ static const char *first_shape(const tmb_op_list *list, const tmb_op *op)
 
 int tmb__program_new(tmb_program **out, tmb_device *device, const tmb_op_list *list)
 {
+    int status;
+
     *out = NULL;
     TMB_TRY(tmb__op_list_check(list));
     for (int i = 0; i < list->n_ops; i++) {
         const tmb_op *op = &list->ops[i];
         char why[256] = "";
-        const int status = device->backend->supports(device->handle, list, i, why, sizeof why);
 
+        status = device->backend->supports(device->handle, list, i, why, sizeof why);
         if (status < 0)
             return tmb__fail(status, "device %s cannot run %s '%s' on %s: %s", device->name,
                     tmb__op_name((int)op->kind), op->name ? op->name : "", first_shape(list, op),
                     why);
     }
-    return device->backend->prepare(out, device->handle, list);
+    TMB_TRY(device->backend->prepare(out, device->handle, list));
+    status = device->profile ? tmb__profile_add(device, *out, list) : 0;
+    if (status == 0) return 0;
+    device->backend->release(*out);
+    *out = NULL;
+    return status;
 }
 
 void tmb__program_free(tmb_device *device, tmb_program *program)
 {
-    if (program) device->backend->release(program);
+    if (!program) return;
+    tmb__profile_gone(device, program);
+    device->backend->release(program);
 }

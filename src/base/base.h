@@ -113,6 +113,44 @@ const char *tmb__env(tmb__env_id id); /* NULL if unset or empty */
 double tmb__now(void);     /* seconds of a monotonic clock */
 double tmb__cpu_now(void); /* seconds that this thread has computed */
 
+/* ---- spans of time, for who wants to see where it goes (trace.c) ---- */
+
+typedef enum tmb__event_kind {
+    TMB_EVENT_EPOCH,
+    TMB_EVENT_VALIDATION,
+    TMB_EVENT_RUN,  /* of a program */
+    TMB_EVENT_WAIT, /* for a batch */
+    TMB_EVENT_BATCH,
+    TMB_EVENT_PHOTO,  /* from file or memory to a sample of a batch */
+    TMB_EVENT_DECODE, /* the part of it that reads the file */
+    TMB_EVENT_OP,     /* a piece of work on one */
+    TMB_EVENT_KINDS
+} tmb__event_kind;
+
+enum {
+    TMB__TRACK_LOADER = 256
+}; /* tracks below: workers of a device, 0 its caller; then of a loader */
+
+typedef struct tmb__event {
+    tmb__event_kind kind;
+    int track;
+    int64_t number;    /* from 1; 0: none */
+    const char *label; /* lives as the trace; NULL: that of its kind */
+    double start, end; /* end 0: now */
+} tmb__event;
+
+/* Events from any thread. Each kind has room of its own; what comes when it is full is only added up.
+ * To a NULL trace nothing is added, and its time is 0. */
+typedef struct tmb__trace tmb__trace;
+int tmb__trace_new(tmb__trace **out);
+void tmb__trace_free(tmb__trace *trace);
+double tmb__trace_now(const tmb__trace *trace);
+void tmb__trace_add(tmb__trace *trace, tmb__event event);
+/* Seconds of all events of a kind together, and how many there were. */
+double tmb__trace_sum(const tmb__trace *trace, tmb__event_kind kind, int64_t *n);
+/* As a file in Chrome's trace format, each kind in the order of its ends. */
+int tmb__trace_write(const tmb__trace *trace, const char *path);
+
 /* ---- random numbers (rng.c): Philox 4x32-10, a value is f(seed, stream, counter) ---- */
 
 /* What a number is for; never reuse a stream for two purposes. */

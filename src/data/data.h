@@ -57,6 +57,10 @@ int tmb__preprocess_read(const tmb_preprocess *pre, tmb__resizer *rs, const char
  * validation sees them. tmb_images_next gives its batches. */
 int tmb__images_plain(tmb_images *images);
 
+/* Note how batches are filled and waited for from the next epoch on (NULL: no longer). An epoch that has
+ * begun ends here. */
+void tmb__images_trace(tmb_images *images, tmb__trace *trace);
+
 /* Photos differ from epoch to epoch; and the order in which those of an epoch come (-1: as listed). */
 bool tmb__images_random(const tmb_images *images);
 void tmb__images_order(const tmb_images *images, int64_t epoch, int64_t *order);

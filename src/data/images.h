@@ -133,7 +133,9 @@ int tmb__flow_transform(const tmb_images *images, int64_t index, int64_t epoch, 
 typedef struct tmb__scratch {
     tmb__resizer resizer;
     tmb_image kept;
-    float *floats; /* one picture, for channels_first */
+    float *floats;     /* one picture, for channels_first */
+    tmb__trace *trace; /* NULL: nobody wants the times */
+    int track;
 } tmb__scratch;
 void tmb__scratch_free(tmb__scratch *scratch);
 
@@ -163,6 +165,7 @@ struct tmb_images {
     size_t photo_bytes;
     tmb__scratch scratch; /* for calls outside the loader */
     tmb__loader *loader;  /* made by the first epoch */
+    tmb__trace *trace;    /* of batches and photos; NULL: none */
 };
 
 /* scan.c: read every photo once, keep what fits, drop the bad ones. */
@@ -225,5 +228,6 @@ int tmb__loader_next(tmb__loader *loader, tmb_batch *out);
 void tmb__loader_reset(tmb__loader *loader);
 int tmb__loader_item(tmb__loader *loader, int64_t b, tmb_batch *out);
 void tmb__loader_epoch_end(tmb__loader *loader);
+void tmb__loader_stop(tmb__loader *loader); /* the epoch ends where it is; the thread waits */
 
 #endif

@@ -101,6 +101,13 @@ static int need_loader(tmb_images *images)
     return images->loader ? 0 : tmb__loader_new(&images->loader, images);
 }
 
+void tmb__images_trace(tmb_images *images, tmb__trace *trace)
+{
+    if (images->trace == trace) return;
+    if (images->loader) tmb__loader_stop(images->loader);
+    images->trace = trace;
+}
+
 int tmb_images_epoch(tmb_images *images, int64_t epoch, int64_t first)
 {
     TMB_TRY(check_args("tmb_images_epoch", images, images));

@@ -89,14 +89,16 @@ static void fill_one(void *user, int task, int worker)
     const tmb_images *images = f->loader->images;
     const bool plain = f->loader->current.pass.number == TMB__PLAIN_EPOCH;
     const int64_t index = s->asked[task];
+    tmb__scratch *scratch = &f->loader->scratch[worker];
+    const double start = tmb__trace_now(images->trace);
     float *x = s->x + (size_t)task * tmb__store_floats(images);
     int status, none = 0;
 
+    scratch->trace = images->trace;
+    scratch->track = TMB__TRACK_LOADER + worker;
     tmb__watch_begin(f->loader->watch, worker, images->samples[index].path);
-    status = tmb__store_run(
-            images, index, plain ? NULL : &s->drawn[task], &f->loader->scratch[worker], x);
-    if (status == 0 && images->opts.channels_first)
-        tmb__channels_first(images, x, f->loader->scratch[worker].floats);
+    status = tmb__store_run(images, index, plain ? NULL : &s->drawn[task], scratch, x);
+    if (status == 0 && images->opts.channels_first) tmb__channels_first(images, x, scratch->floats);
     s->lost[task].yes = status == TMB_EDATA;
     s->lost[task].changed = status == 0 && has_changed(&images->samples[index]);
     if (status == TMB_EDATA) {
@@ -105,6 +107,7 @@ static void fill_one(void *user, int task, int worker)
         tmb__failure_save(&s->failure, status);
     }
     tmb__watch_end(f->loader->watch, worker);
+    tmb__trace_add(images->trace, (tmb__event){TMB_EVENT_PHOTO, scratch->track, .start = start});
 }
 
 /* Photos that were lost leave no gap. */
@@ -152,11 +155,15 @@ static tmb__plan plan_of(const slot *s)
 /* What was asked for and drawn. */
 static void fill(tmb__loader *loader, slot *s)
 {
+    tmb__trace *trace = loader->images->trace;
+    const double start = tmb__trace_now(trace);
     filling f = {loader, s, 0};
 
     s->failure.status = 0;
     tmb__pool_run(loader->pool, s->n_asked, fill_one, &f);
     close_gaps(s, loader->images);
+    tmb__trace_add(
+            trace, (tmb__event){TMB_EVENT_BATCH, TMB__TRACK_LOADER, s->number + 1, .start = start});
 }
 
 /* False if the loader is to end. */
@@ -202,7 +209,7 @@ static void give_back(tmb__loader *loader)
     loader->taken = NULL;
 }
 
-static void break_off(tmb__loader *loader)
+void tmb__loader_stop(tmb__loader *loader)
 {
     give_back(loader);
     if (!loader->running) return;
@@ -218,7 +225,7 @@ static void break_off(tmb__loader *loader)
 
 static void begin(tmb__loader *loader, const tmb__pass *pass, int64_t first)
 {
-    break_off(loader);
+    tmb__loader_stop(loader);
     atomic_store(&loader->cancel, false);
     loader->current = (epoch){*pass, first};
     loader->n_lost = 0;
@@ -316,7 +323,7 @@ static int give(tmb__loader *loader, slot *s, tmb_batch *out)
     if (status == 0) status = tell_changed(loader, s);
     if (status == 0) status = save(loader, s);
     if (status < 0) {
-        break_off(loader);
+        tmb__loader_stop(loader);
         return status;
     }
     *out = (tmb_batch){.count = s->count,
@@ -332,11 +339,13 @@ static int give(tmb__loader *loader, slot *s, tmb_batch *out)
 int tmb__loader_next(tmb__loader *loader, tmb_batch *out)
 {
     while (loader->running) {
+        const double start = tmb__trace_now(loader->images->trace);
         slot *s;
         int more;
 
         give_back(loader);
         s = tmb__queue_pop(loader->ready);
+        tmb__trace_add(loader->images->trace, (tmb__event){TMB_EVENT_WAIT, .start = start});
         if (s == &loader->end) {
             loader->running = false;
             break;
@@ -360,7 +369,7 @@ int tmb__loader_item(tmb__loader *loader, int64_t b, tmb_batch *out)
     slot *s;
     int more;
 
-    break_off(loader);
+    tmb__loader_stop(loader);
     if (fresh) {
         loader->last = tmb__flow_epoch(images, 0);
         if (!numpy) tmb__flow_order(images, &loader->last, loader->order);
@@ -389,7 +398,7 @@ void tmb__loader_epoch_end(tmb__loader *loader)
 {
     const tmb_images *images = loader->images;
 
-    break_off(loader);
+    tmb__loader_stop(loader);
     loader->last = tmb__flow_epoch(images, loader->last.number + 1);
     loader->n_lost = 0;
     loader->told = false;
@@ -495,7 +504,7 @@ void tmb__loader_free(tmb__loader *loader)
 {
     if (!loader) return;
     if (loader->thread) {
-        break_off(loader);
+        tmb__loader_stop(loader);
         tmb__queue_close(loader->epochs);
         tmb__thread_join(loader->thread);
     }

@@ -91,13 +91,18 @@ int tmb__store_apply(const tmb_images *images, const tmb_preprocess *pre, int64_
     static const tmb_transform none;
     const tmb_augment *augment = &images->opts.augment;
     tmb_image photo;
+    double start;
 
     if (images->floats) {
         return tmb__transform_apply_floats(transform ? transform : &none, augment,
                 images->floats + (size_t)images->samples[index].slot * tmb__store_floats(images), x,
                 pre, &scratch->resizer);
     }
+    start = tmb__trace_now(scratch->trace);
     TMB_TRY(tmb__store_get(images, index, scratch, &photo));
+    if (images->samples[index].slot < 0)
+        tmb__trace_add(
+                scratch->trace, (tmb__event){TMB_EVENT_DECODE, scratch->track, .start = start});
     if (transform)
         return tmb__transform_apply(transform, augment, &photo, x, pre, &scratch->resizer);
     tmb__preprocess_run(pre, &photo, false, x);

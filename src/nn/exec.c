@@ -341,7 +341,7 @@ int tmb__exec_predict(tmb__exec *exec, const float *x, int n, float *scores)
     const tmb_run run = {.n = n, .binds = &bind, .n_binds = 1};
 
     TMB_TRY(check_n(exec, n, false));
-    TMB_TRY(exec->device->backend->run(exec->program, &run));
+    TMB_TRY(tmb__program_run(exec->device, exec->program, &run));
     return read_tensor(exec, exec->list.scores, scores);
 }
 
@@ -379,7 +379,7 @@ int tmb__exec_step(tmb__exec *exec, tmb__step *step)
     };
 
     TMB_TRY(check_n(exec, step->n, true));
-    TMB_TRY(exec->device->backend->run(exec->program, &run));
+    TMB_TRY(tmb__program_run(exec->device, exec->program, &run));
     if (step->loss && list->loss >= 0) TMB_TRY(read_tensor(exec, list->loss, step->loss));
     if (step->scores) TMB_TRY(read_tensor(exec, list->scores, step->scores));
     return read_figures(exec, step);

@@ -83,7 +83,9 @@ int tmb_model_evaluate(tmb_model *model, tmb_images *images, tmb_evaluation *out
     out->classes = by_label ? source.classes : truth.outputs;
     status = allocate(out, by_label);
     if (status == 0) status = tmb__scorer_new(&scorer, model, device, source.batch);
+    tmb__images_trace(images, tmb__device_trace(device));
     if (status == 0) status = evaluate(model, images, &source, &scorer, out);
+    tmb__images_trace(images, NULL);
     tmb__scorer_free(&scorer);
     if (status < 0) tmb_evaluation_free(out);
     return status;

@@ -122,6 +122,7 @@ static int start(tmb__fit *fit)
     fit->truth = tmb__truth_of(fit->model, fit->train);
     if (validation) TMB_TRY(tmb__source_check(validation, fit->model)); /* its names, now known */
     TMB_TRY(tmb__model_device(fit->model, &device));
+    fit->trace = tmb__device_trace(device);
     TMB_TRY(allocate(fit));
     TMB_TRY(tmb__exec_new_span(
             &fit->exec, fit->model, (tmb__span){.from = fit->train->cut}, device, batch, &spec));
@@ -293,6 +294,7 @@ static int on_validated(void *user, int64_t done)
 
 static int validate(tmb__fit *fit, tmb_epoch *epoch)
 {
+    const double start = tmb__trace_now(fit->trace);
     tmb__pass pass;
 
     if (!fit->scorer.exec) return 0;
@@ -303,6 +305,8 @@ static int validate(tmb__fit *fit, tmb_epoch *epoch)
     epoch->val_loss = pass.loss;
     epoch->val_auc = tmb__curve_roc(&pass.curve);
     epoch->val_accuracy = tmb_share_of(pass.right, pass.judged);
+    tmb__trace_add(fit->trace,
+            (tmb__event){TMB_EVENT_VALIDATION, .number = epoch->number, .start = start});
     return 0;
 }
 
@@ -339,6 +343,8 @@ static int end_epoch(tmb__fit *fit, bool fresh)
     fit->loss_sum = 0;
     if (fit->opts->checkpoint) TMB_TRY(tmb__checkpoint_save(fit));
     TMB_TRY(tmb__save_epoch(fit->model, fit->training, fit->opts));
+    tmb__trace_add(fit->trace,
+            (tmb__event){TMB_EVENT_EPOCH, .number = fit->epoch, .start = fit->epoch_started});
     enough = fit->opts->on_epoch ? fit->opts->on_epoch(fit->opts->user, &epoch) : GO_ON;
     if (fit->opts->time_limit > 0 && tmb__now() - fit->started > fit->opts->time_limit)
         enough = ENOUGH;
@@ -451,6 +457,12 @@ static int keep_frozen(tmb_model *model, tmb_images *train, tmb__source source[2
     return tmb__kept_new(&kept[1], &source[1], opts->validation, model, cut, device, opts);
 }
 
+static void trace_loading(tmb_images *train, tmb_images *validation, tmb__trace *trace)
+{
+    tmb__images_trace(train, trace);
+    if (validation) tmb__images_trace(validation, trace);
+}
+
 int tmb_model_fit(tmb_model *model, tmb_images *train, const tmb_fit_opts *opts)
 {
     const tmb_fit_opts none = {0};
@@ -462,10 +474,12 @@ int tmb_model_fit(tmb_model *model, tmb_images *train, const tmb_fit_opts *opts)
     if (!opts) opts = &none;
     source[0] = tmb__source_photos(train);
     if (opts->validation) source[1] = tmb__source_photos(opts->validation);
+    trace_loading(train, opts->validation, tmb__device_trace(model->device));
     status = keep_frozen(model, train, source, kept, opts);
     if (status == 0)
         status = tmb__fit_run(model, &source[0], opts->validation ? &source[1] : NULL, opts);
     tmb__kept_free(kept[0]);
     tmb__kept_free(kept[1]);
+    trace_loading(train, opts->validation, NULL);
     return status;
 }

@@ -271,6 +271,7 @@ static int prepare(extraction *e, tmb_model *model, tmb__features_memory *m)
     e->floats = tmb__shape_count(&model->layers[e->layer - 1].out);
     TMB_TRY(allocate(e, m));
     if (!device) TMB_TRY(tmb__model_device(model, &device));
+    tmb__images_trace(e->images, tmb__device_trace(device));
     return tmb__exec_new_span(&e->exec, model, (tmb__span){.to = e->layer}, device, e->batch, NULL);
 }
 
@@ -285,6 +286,7 @@ int tmb__features_at(tmb_features *out, tmb_model *model, tmb_layer layer, tmb_i
     out->memory = tmb__calloc(1, sizeof(tmb__features_memory));
     status = out->memory ? prepare(&e, model, out->memory) : TMB_ENOMEM;
     if (status == 0) status = run(&e);
+    tmb__images_trace(images, NULL);
     if (status == 0) status = describe(out, model, &e);
     tmb__exec_free(e.exec);
     tmb__free(e.rows);

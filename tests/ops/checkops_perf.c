@@ -16,47 +16,52 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Seconds of each op in each of RUNS runs, after one to warm up. */
-static int time_runs(
-        double seconds[CASE_OPS][RUNS], check_run *run, const check_case *c, tmb_device *device)
-{
-    const tmb_backend *backend = device->backend;
-    tmb_op_time before[CASE_OPS], now;
+typedef struct times {
+    double seconds[CASE_OPS][RUNS], worker[2][CASE_OPS]; /* of a run */
+} times;
 
+static void note(void *user, int op, int worker, double start, double end)
+{
+    times *t = user;
+
+    t->worker[worker][op] += end - start;
+}
+
+/* Seconds of each op in each of RUNS runs, after one to warm up. */
+static int time_runs(times *t, check_run *run, const check_case *c, tmb_device *device)
+{
     TMB_TRY(check_run_go(run, c->max_batch, 0, 0));
-    backend->profile(check_run_program(run), true);
-    for (int i = 0; i < c->n_ops; i++)
-        backend->op_time(check_run_program(run), i, &before[i]);
+    device->backend->profile(check_run_program(run), note, t);
     for (int r = 0; r < RUNS; r++) {
+        memset(t->worker, 0, sizeof t->worker);
         TMB_TRY(check_run_go(run, c->max_batch, 0, 0));
-        for (int i = 0; i < c->n_ops; i++) {
-            backend->op_time(check_run_program(run), i, &now);
-            seconds[i][r] = now.seconds - before[i].seconds;
-            before[i] = now;
-        }
+        for (int i = 0; i < c->n_ops; i++)
+            t->seconds[i][r] = t->worker[0][i] + t->worker[1][i];
     }
     return 0;
 }
 
 static void print_times(check_run *run, const check_case *c, tmb_device *device)
 {
-    double seconds[CASE_OPS][RUNS];
+    const tmb_op_list list = case_list(c);
+    times t;
 
-    if (time_runs(seconds, run, c, device) < 0) {
+    if (time_runs(&t, run, c, device) < 0) {
         printf("%-8s %s: %s\n", device->name, c->name, tmb_errmsg());
         return;
     }
     for (int i = 0; i < c->n_ops; i++) {
-        tmb_op_time time;
+        const tmb__cost cost = tmb__op_cost(&list, i, c->max_batch);
         double median;
+        tmb_op_how how;
 
-        device->backend->op_time(check_run_program(run), i, &time);
-        qsort(seconds[i], RUNS, sizeof seconds[i][0], by_value);
-        median = seconds[i][RUNS / 2];
+        device->backend->op_how(check_run_program(run), i, &how);
+        qsort(t.seconds[i], RUNS, sizeof t.seconds[i][0], by_value);
+        median = t.seconds[i][RUNS / 2];
         printf("%-8s %-17s %9.3f ms %8.1f GFLOP/s %7.1f GB/s  %s  [%s]\n", device->name,
                 tmb__op_name((int)c->op[i].kind), median * 1e3,
-                median > 0 ? time.flops / median * 1e-9 : 0,
-                median > 0 ? time.bytes / median * 1e-9 : 0, c->name, time.how ? time.how : "");
+                median > 0 ? cost.flops / median * 1e-9 : 0,
+                median > 0 ? cost.bytes / median * 1e-9 : 0, c->name, how.text);
     }
 }
 

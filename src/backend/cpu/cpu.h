@@ -147,10 +147,9 @@ struct tmb_program {
     int last_n;
     bool dirty; /* parameters changed since weights were packed */
     bool updates;
-    bool profiling;
-    double *seconds;  /* (stage, worker) */
+    tmb_op_span span; /* NULL: nobody wants the times */
+    void *span_user;
     const char **how; /* (op) */
-    int64_t runs;
     atomic_int failed;
 };
 
@@ -186,6 +185,10 @@ int tmb__cpu_run(struct tmb_program *p, const tmb_run *run);
 void *tmb__cpu_at(const cpu_stage *stage, const cpu_task *task, int slot);
 /* Start of the whole, of a buffer that is seen whole by a stage cut by rows. */
 void *tmb__cpu_base(const cpu_stage *stage, const cpu_task *task, int slot);
+
+/* ---- measuring the CPU (cpu_peaks.c) ---- */
+
+int tmb__cpu_ceilings(tmb_backend_device *device, bool amx, int threads, tmb_ceilings *out);
 
 /* ---- shapes ---- */
 

@@ -123,11 +123,7 @@ static int fill(struct tmb_program *p, const tmb_op_list *list)
     }
     if (status == 0 && p->n_stages >= p->max_stages - 1)
         status = p->host.fail(TMB_EBUG, "cpu: more than %d stages", p->max_stages - 2);
-    if (status == 0) status = tmb__cpu_plan(p);
-    if (status < 0) return status;
-    p->seconds =
-            tmb__cpu_keep(p, ((size_t)p->n_stages * (size_t)p->workers + 1) * sizeof *p->seconds);
-    return p->seconds ? 0 : TMB_ENOMEM;
+    return status < 0 ? status : tmb__cpu_plan(p);
 }
 
 static int prepare(tmb_program **out, tmb_backend_device *device, const tmb_op_list *list)
@@ -210,64 +206,29 @@ static int64_t memory(const struct tmb_program *p)
 
 /* ---- timing ---- */
 
-static void profile(struct tmb_program *p, bool on)
+static void profile(struct tmb_program *p, tmb_op_span span, void *user)
 {
-    p->profiling = on;
+    p->span = span;
+    p->span_user = user;
 }
 
-static double elements(const struct tmb_program *p, int tensor)
+/* What multiplies in bf16 says so in its text. */
+static void op_how(const struct tmb_program *p, int op, tmb_op_how *out)
 {
-    return tensor < 0 ? 0 : (double)tmb__cpu_count(&p->tensors[tensor]);
-}
+    const char *how = p->how[op] ? p->how[op] : "own loops";
 
-/* A multiplication and an addition for each weight and place of use; one operation for each element
- * written by any other op. */
-static double flops(const struct tmb_program *p, const tmb_op *op)
-{
-    const bool back_weights =
-            op->kind == TMB_OP_CONV_BWD_WEIGHTS || op->kind == TMB_OP_DENSE_BWD_WEIGHTS;
-    const int weights = back_weights ? op->out[0] : op->in[1];
-    int places = op->out[0];
-
-    switch (op->kind) {
-    case TMB_OP_CONV:
-    case TMB_OP_DENSE:
-        break;
-    case TMB_OP_CONV_BWD_DATA:
-    case TMB_OP_DENSE_BWD_DATA:
-        places = op->in[0];
-        break;
-    case TMB_OP_CONV_BWD_WEIGHTS:
-    case TMB_OP_DENSE_BWD_WEIGHTS:
-        places = op->in[1];
-        break;
-    default:
-        return elements(p, op->out[0] >= 0 ? op->out[0] : op->in[0]);
-    }
-    return 2 * elements(p, weights) / (double)tmb__cpu_last(&p->tensors[weights]) *
-            elements(p, places);
-}
-
-static void op_time(const struct tmb_program *p, int op, tmb_op_time *out)
-{
-    *out = (tmb_op_time){
-            .runs = p->runs,
-            .flops = flops(p, &p->ops[op]),
-            .how = p->fused[op]  ? "done by its neighbour"
-                    : p->how[op] ? p->how[op]
-                                 : "own loops",
-    };
-    for (int i = 0; i < p->n_stages * p->workers; i++) {
-        if (p->stages[i / p->workers].op == op) out->seconds += p->seconds[i];
-    }
-    for (int i = 0; i < TMB_OP_INPUTS; i++)
-        out->bytes +=
-                sizeof(float) * (elements(p, p->ops[op].in[i]) + elements(p, p->ops[op].out[i]));
+    out->text = p->fused[op] ? "done by its neighbour" : how;
+    out->bf16 = strstr(out->text, "bf16") != NULL;
 }
 
 static bool gains_by_bf16(tmb_backend_device *device)
 {
     return device->amx;
+}
+
+static int ceilings(tmb_backend_device *device, int threads, tmb_ceilings *out)
+{
+    return tmb__cpu_ceilings(device, gains_by_bf16(device), threads, out);
 }
 
 const tmb_backend *tmb_backend_cpu(uint32_t host_abi);
@@ -288,8 +249,9 @@ const tmb_backend *tmb_backend_cpu(uint32_t host_abi)
             .run = tmb__cpu_run,
             .memory = memory,
             .profile = profile,
-            .op_time = op_time,
+            .op_how = op_how,
             .bf16 = gains_by_bf16,
+            .ceilings = ceilings,
     };
 
     return host_abi == TMB_BACKEND_ABI ? &cpu : NULL;

@@ -30,7 +30,7 @@ void *tmb__cpu_at(const cpu_stage *stage, const cpu_task *task, int slot)
     return b->unit == CPU_PER_GROUP ? base + (size_t)task->group * b->bytes : base;
 }
 
-/* One stage for one task, timed if that is wanted. */
+/* One stage for one task; who wants to know is told how long it took. */
 static void run_stage(const cpu_task *task, int number)
 {
     struct tmb_program *p = task->program;
@@ -38,13 +38,9 @@ static void run_stage(const cpu_task *task, int number)
     double start;
 
     if (stage->pack && !p->dirty) return;
-    if (!p->profiling) {
-        stage->fn(stage, task);
-        return;
-    }
-    start = p->host.now();
+    start = p->span ? p->host.now() : 0;
     stage->fn(stage, task);
-    p->seconds[number * p->workers + task->worker] += p->host.now() - start;
+    if (p->span) p->span(p->span_user, stage->op, task->worker, start, p->host.now());
 }
 
 static void run_group(const pass *now, cpu_task *task, int group)
@@ -139,7 +135,6 @@ int tmb__cpu_run(struct tmb_program *p, const tmb_run *run)
         p->host.parallel(p->host.pool, groups + level->n_slices, run_task, &now);
     }
     p->dirty = p->updates;
-    p->runs += p->profiling;
     if (atomic_load(&p->failed) != 0)
         return p->host.fail(TMB_EDEVICE, "cpu: oneDNN answered %d", atomic_load(&p->failed));
     return 0;

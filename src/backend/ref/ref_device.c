@@ -12,20 +12,15 @@ struct tmb_backend_device {
     tmb_host host;
 };
 
-typedef struct op_clock {
-    double seconds;
-    int64_t runs;
-} op_clock;
-
 struct tmb_program {
     const tmb_backend_device *device;
     tmb_tensor *tensors; /* [n_tensors] */
     ref_view *views;     /* [n_tensors], sizes of the last run */
     ref_view *grads;     /* [n_grads], the GRAD tensors among them */
     tmb_op *ops;         /* [n_ops] */
-    op_clock *clocks;    /* [n_ops] */
     int n_tensors, n_grads, n_ops, max_batch;
-    bool profile;
+    tmb_op_span span; /* NULL: nobody wants the times */
+    void *span_user;
     char *block; /* the tensors' values */
     int64_t block_bytes;
 };
@@ -147,7 +142,6 @@ static void program_release(tmb_program *program)
     void (*const release)(void *) = program->device->host.free;
 
     release(program->block);
-    release(program->clocks);
     release(program->ops);
     release(program->grads);
     release(program->views);
@@ -190,10 +184,7 @@ static int program_fill(tmb_program *program, const tmb_op_list *list)
     program->views = host->alloc(n_tensors + 1, sizeof *program->views);
     program->grads = host->alloc(n_tensors + 1, sizeof *program->grads);
     program->ops = host->alloc(n_ops + 1, sizeof *program->ops);
-    program->clocks = host->alloc(n_ops + 1, sizeof *program->clocks);
-    if (!program->tensors || !program->views || !program->grads || !program->ops ||
-            !program->clocks)
-        return TMB_ENOMEM;
+    if (!program->tensors || !program->views || !program->grads || !program->ops) return TMB_ENOMEM;
     memcpy(program->tensors, list->tensors, n_tensors * sizeof *list->tensors);
     memcpy(program->ops, list->ops, n_ops * sizeof *list->ops);
     program->n_tensors = list->n_tensors;
@@ -282,7 +273,7 @@ static void run_op(tmb_program *program, const tmb_run *run, int op)
 {
     const tmb_op *o = &program->ops[op];
     const tmb_host *host = &program->device->host;
-    const double start = program->profile ? host->now() : 0;
+    const double start = program->span ? host->now() : 0;
     ref_call call = {
             .attr = &o->attr,
             .run = run,
@@ -296,9 +287,7 @@ static void run_op(tmb_program *program, const tmb_run *run, int op)
         if (o->out[i] >= 0) call.out[i] = program->views[o->out[i]];
     }
     functions[o->kind](&call);
-    if (!program->profile) return;
-    program->clocks[op].seconds += host->now() - start;
-    program->clocks[op].runs++;
+    if (program->span) program->span(program->span_user, op, 0, start, host->now());
 }
 
 static int program_run(tmb_program *program, const tmb_run *run)
@@ -322,59 +311,17 @@ static int64_t program_memory(const tmb_program *program)
     return program->block_bytes;
 }
 
-static void profile(tmb_program *program, bool on)
+static void profile(tmb_program *program, tmb_op_span span, void *user)
 {
-    program->profile = on;
+    program->span = span;
+    program->span_user = user;
 }
 
-static double elements(const tmb_tensor *tensor)
+static void op_how(const tmb_program *program, int op, tmb_op_how *out)
 {
-    double count = 1;
-
-    for (int i = 0; i < tensor->rank; i++)
-        count *= (double)tensor->dim[i];
-    return count;
-}
-
-/* A multiplication and an addition for each weight and place of use; one operation for each element
- * written by any other op. */
-static double flops(const tmb_program *program, const tmb_op *op)
-{
-    const tmb_tensor *t = program->tensors;
-
-    switch (op->kind) {
-    case TMB_OP_CONV:
-        return 2 * elements(&t[op->in[1]]) / (double)t[op->in[1]].dim[3] * elements(&t[op->out[0]]);
-    case TMB_OP_CONV_BWD_DATA:
-        return 2 * elements(&t[op->in[1]]) / (double)t[op->in[1]].dim[3] * elements(&t[op->in[0]]);
-    case TMB_OP_CONV_BWD_WEIGHTS:
-        return 2 * elements(&t[op->out[0]]) / (double)t[op->out[0]].dim[3] *
-                elements(&t[op->in[1]]);
-    case TMB_OP_DENSE:
-        return 2 * (double)t[op->in[1]].dim[0] * elements(&t[op->out[0]]);
-    case TMB_OP_DENSE_BWD_DATA:
-        return 2 * (double)t[op->in[1]].dim[0] * elements(&t[op->in[0]]);
-    case TMB_OP_DENSE_BWD_WEIGHTS:
-        return 2 * (double)t[op->out[0]].dim[0] * elements(&t[op->in[1]]);
-    default:
-        return elements(&t[op->out[0] >= 0 ? op->out[0] : op->in[0]]);
-    }
-}
-
-static void op_time(const tmb_program *program, int op, tmb_op_time *out)
-{
-    const tmb_op *o = &program->ops[op];
-
-    *out = (tmb_op_time){
-            .seconds = program->clocks[op].seconds,
-            .runs = program->clocks[op].runs,
-            .flops = flops(program, o),
-            .how = "plain C loops",
-    };
-    for (int i = 0; i < TMB_OP_INPUTS; i++) {
-        if (o->in[i] >= 0) out->bytes += 4 * elements(&program->tensors[o->in[i]]);
-        if (o->out[i] >= 0) out->bytes += 4 * elements(&program->tensors[o->out[i]]);
-    }
+    (void)program;
+    (void)op;
+    *out = (tmb_op_how){.text = "plain C loops"};
 }
 
 const tmb_backend *tmb_backend_ref(uint32_t host_abi);
@@ -395,7 +342,7 @@ const tmb_backend *tmb_backend_ref(uint32_t host_abi)
             .run = program_run,
             .memory = program_memory,
             .profile = profile,
-            .op_time = op_time,
+            .op_how = op_how,
     };
 
     return host_abi == TMB_BACKEND_ABI ? &ref : NULL;

@@ -9,7 +9,7 @@ t predict -h | head -n 2
 t help nope
 t help evalute
 t help exit-codes
-for command in train evaluate predict preview features crossval info export sample devices completion help version; do
+for command in train evaluate predict preview features crossval info export sample bench devices completion help version; do
     echo "$command: $(thimble help $command | head -n 1)"
     thimble help $command | awk 'length > 100 {print "too wide: " $0}'
     thimble $command --help | cmp - <(thimble help $command)
