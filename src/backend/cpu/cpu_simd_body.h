@@ -209,13 +209,11 @@ static double squares(const float *x, int64_t n)
 
     for (int64_t from = 0; from < n; from += 1024) {
         const int64_t to = n - from < 1024 ? n : from + 1024;
-        float lanes[VEC] = {0};
+        vec lanes = vec_all(0);
         int64_t i = from;
 
-        for (; i + VEC <= to; i += VEC) {
-            for (int k = 0; k < VEC; k++)
-                lanes[k] += x[i + k] * x[i + k];
-        }
+        for (; i + VEC <= to; i += VEC)
+            lanes += vec_load(x + i) * vec_load(x + i);
         for (; i < to; i++)
             total += (double)x[i] * x[i];
         for (int k = 0; k < VEC; k++)
