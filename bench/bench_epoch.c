@@ -59,8 +59,8 @@ int main(int argc, char **argv)
     must(tmb_images_open(&images, argv[1], &opts));
     job.photos = tmb_images_count(images);
     bench_net_post(&net, recipe.batch);
+    must(tmb_device_open(&device, "cpu", threads)); /* first: it holds oneDNN to THIMBLE_CPU */
     job.floor = bench_floor_new(&net, threads, false);
-    must(tmb_device_open(&device, "cpu", threads));
     must(tmb_recipe_model(&model, &recipe, 2));
     recipe.compile.device = device;
     must(tmb_model_compile(model, &recipe.compile));

@@ -237,6 +237,18 @@ static double loss(const tmb_loss_row *row)
     return l;
 }
 
+/* THIMBLE_CPU, which the library reads for its own host. */
+static tmb_isa isa_wanted(void)
+{
+    static const char *const names[] = {"x86-64", "avx2", "avx512", "amx"};
+    const char *text = getenv("THIMBLE_CPU");
+    unsigned isa = TMB_ISA_ANY;
+
+    for (unsigned i = 0; text && i < 4; i++)
+        isa = strcmp(text, names[i]) == 0 ? TMB_ISA_X86_64 + i : isa;
+    return isa;
+}
+
 tmb_host bench_host_open(int threads)
 {
     return (tmb_host){
@@ -250,6 +262,7 @@ tmb_host bench_host_open(int threads)
             .now = bench_now,
             .loss = loss,
             .pool = new_team(threads),
+            .isa = isa_wanted(),
     };
 }
 

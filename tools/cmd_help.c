@@ -59,6 +59,13 @@ static void print_wrapped(const char *text)
     printf("%s\n", text);
 }
 
+/* What is no option. */
+static const char *const variables[][2] = {
+        {"THIMBLE_CPU", "the most used of the CPU: x86-64, avx2, avx512 or amx (all it has)"},
+        {"THIMBLE_PLUGIN_PATH",
+                "folders with further devices, libthimble-NAME.so, before the usual"},
+        {"THIMBLE_WEIGHTS", "folder of pre-trained weights"}};
+
 static int help_command(int command)
 {
     const char *title = NULL;
@@ -83,6 +90,8 @@ static int help_command(int command)
     }
     opt_env_name(OPT_BATCH_SIZE, text, sizeof text);
     printf("\nEvery option can be set in the environment too: %s=8 is --batch-size 8.\n", text);
+    for (size_t i = 0; i < TMB_COUNT(variables) && command == CMD_DEVICES; i++)
+        printf("%-20s %s\n", variables[i][0], variables[i][1]);
     return 0;
 }
 
@@ -130,6 +139,10 @@ static int help_man(void)
         option_head(i, head, sizeof head);
         printf(".TP\n.B \"%s\"\n%s\n", head + strspn(head, " "), option_text(i, about));
     }
+    opt_env_name(OPT_BATCH_SIZE, head, sizeof head);
+    printf(".SH ENVIRONMENT\nEvery option has a name here, as %s.\n", head);
+    for (size_t i = 0; i < TMB_COUNT(variables); i++)
+        printf(".TP\n.B %s\n%s\n", variables[i][0], variables[i][1]);
     printf(".SH EXIT STATUS\n.nf\n");
     help_exit_codes();
     printf(".fi\n");
@@ -154,26 +167,28 @@ int cmd_VERSION(const options *opts)
     return 0;
 }
 
-/* Quiet where it does not open: that is for the command that wants it to say. */
-static bool gains_by_bf16(const char *name)
+/* "cpu  avx512  faster in bf16"; of one that does not open, why. */
+static int print_device(const char *name)
 {
     tmb_device *device;
-    bool gains;
+    const int status = tmb_device_open(&device, name, 1);
 
-    if (tmb_device_open(&device, name, 1) < 0) return false;
-    gains = tmb_device_set_precision(device, TMB_PRECISION_BF16) == 0;
+    if (status == TMB_EINVAL) return status; /* what the environment asks for */
+    if (status < 0) {
+        printf("%s  does not open: %s\n", name, tmb_errmsg());
+        return 0;
+    }
+    printf("%s%s%s%s\n", name, tmb_device_about(device)[0] ? "  " : "", tmb_device_about(device),
+            tmb_device_set_precision(device, TMB_PRECISION_BF16) == 0 ? "  faster in bf16" : "");
     tmb_device_free(device);
-    return gains;
+    return 0;
 }
 
 int cmd_DEVICES(const options *opts)
 {
     (void)opts;
-    for (int i = 0; tmb_device_name(i); i++) {
-        const char *name = tmb_device_name(i);
-
-        printf("%s%s\n", name, gains_by_bf16(name) ? "  faster in bf16" : "");
-    }
+    for (int i = 0; tmb_device_name(i); i++)
+        TMB_TRY(print_device(tmb_device_name(i)));
     return 0;
 }
 

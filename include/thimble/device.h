@@ -25,6 +25,9 @@ TMB_API void tmb_device_free(tmb_device *device);
 /* The name of device number `index` of this machine, NULL past the last; static text. */
 TMB_API const char *tmb_device_name(int index);
 TMB_API int tmb_device_threads(const tmb_device *device);
+/* What it computes with: of "cpu" the instruction set in use, x86-64, avx2, avx512 or amx, which
+ * THIMBLE_CPU limits (read once in a process); "" if it does not say. Lives as the device. */
+TMB_API const char *tmb_device_about(const tmb_device *device);
 
 /* A new device computes in f32. TMB_EUNSUPPORTED if bf16 is asked of one that does not gain by it. It
  * holds for what is made from then on: a training, an extraction or a predictor that has begun keeps

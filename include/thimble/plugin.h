@@ -146,6 +146,7 @@ typedef struct tmb_host {
     double (*now)(void);
     double (*loss)(const tmb_loss_row *row); /* one sample's loss; any thread */
     void *pool;
+    tmb_isa isa; /* the most that is to be used of an x86 CPU; more than it has is TMB_EINVAL */
 } tmb_host;
 
 typedef struct tmb_backend_device tmb_backend_device;
@@ -186,6 +187,8 @@ typedef struct tmb_backend {
     bool (*bf16)(tmb_backend_device *device);
     /* Measure on so many of the pool's threads, 1 or more; NULL: it cannot. */
     int (*ceilings)(tmb_backend_device *device, int threads, tmb_ceilings *out);
+    /* What it computes with, in a word or two, as "avx2"; lives as the device. NULL: nothing to say. */
+    const char *(*about)(tmb_backend_device *device);
 } tmb_backend;
 
 /* The one symbol a plugin exports. NULL if `host_abi` is not understood. */

@@ -26,6 +26,15 @@ typedef struct tmb_ceilings {
     int64_t cache[2];          /* bytes of a core's L2, and of L3 */
 } tmb_ceilings;
 
+/* Instruction sets of x86 that there are kernels for; each holds those before it. */
+typedef enum tmb_isa {
+    TMB_ISA_ANY,    /* as much as the CPU has */
+    TMB_ISA_X86_64, /* as it began; oneDNN takes SSE 4.1 */
+    TMB_ISA_AVX2,   /* with FMA */
+    TMB_ISA_AVX512, /* F, BW, DQ, VL */
+    TMB_ISA_AMX     /* bf16 tiles */
+} tmb_isa;
+
 /* Element-wise functions as Keras has them, and softmax. */
 typedef enum tmb_activation {
     TMB_LINEAR,

@@ -122,6 +122,11 @@ int tmb_device_threads(const tmb_device *device)
     return device ? tmb__pool_threads(device->pool) : 0;
 }
 
+const char *tmb_device_about(const tmb_device *device)
+{
+    return device && device->backend->about ? device->backend->about(device->handle) : "";
+}
+
 int tmb_device_set_precision(tmb_device *device, tmb_precision precision)
 {
     bool gains;
@@ -198,8 +203,10 @@ static int device_new(tmb_device **out, const char *name, int threads)
 {
     const tmb_backend *backend;
     tmb_device *device;
+    tmb_isa isa;
     int index, status;
 
+    TMB_TRY(tmb__isa_asked(&isa));
     TMB_TRY(find_device(&backend, &index, name));
     device = tmb__calloc(1, sizeof *device);
     if (!device) return TMB_ENOMEM;
@@ -208,6 +215,7 @@ static int device_new(tmb_device **out, const char *name, int threads)
     status = tmb__pool_new(&device->pool, threads);
     if (status == 0) {
         device->host = host_of(device->pool);
+        device->host.isa = isa;
         status = backend->open(&device->handle, index, &device->host);
     }
     if (status < 0) {
@@ -218,14 +226,14 @@ static int device_new(tmb_device **out, const char *name, int threads)
     return 0;
 }
 
-/* The first that opens, in the order of tmb_device_name. */
+/* The first that opens, in the order of tmb_device_name; a wrong wish is no reason to take another. */
 static int device_best(tmb_device **out, int threads)
 {
     int status = tmb__fail(TMB_EDEVICE, "this build has no device");
 
     for (int i = 0; tmb_device_name(i); i++) {
         status = device_new(out, tmb_device_name(i), threads);
-        if (status == 0) return 0;
+        if (status == 0 || status == TMB_EINVAL) return status;
         TMB_LOG(WARN, "device %s is passed over: %s", tmb_device_name(i), tmb_errmsg());
     }
     return status;

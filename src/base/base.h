@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <thimble/status.h>
+#include <thimble/types.h>
 
 #define TMB_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define TMB_COUNT(array)      (sizeof(array) / sizeof((array)[0]))
@@ -101,12 +101,19 @@ int tmb__edit_distance(const char *a, const char *b);
 typedef enum tmb__env_id {
     TMB_ENV_DEVICE,
     TMB_ENV_THREADS,
+    TMB_ENV_CPU,
     TMB_ENV_PLUGIN_PATH,
     TMB_ENV_WEIGHTS,
     TMB_ENV_CACHE,
     TMB_ENV_HOME
 } tmb__env_id;
 const char *tmb__env(tmb__env_id id); /* NULL if unset or empty */
+
+/* ---- instruction sets (isa.c) ---- */
+
+/* THIMBLE_CPU of this process, TMB_ISA_ANY if it is not set; TMB_EINVAL for a word that is none. */
+int tmb__isa_asked(tmb_isa *out);
+bool tmb__isa_allowed(tmb_isa isa); /* by THIMBLE_CPU; whether the CPU has it is another matter */
 
 /* ---- time (clock.c) ---- */
 

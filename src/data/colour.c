@@ -250,9 +250,9 @@ __attribute__((flatten, target("avx512f"))) static void run_mixer_avx512(
 static void run_mixer_best(
         const mixer *m, float *x, int64_t n, int channels, const float *scale, const float *shift)
 {
-    if (__builtin_cpu_supports("avx512f")) {
+    if (tmb__isa_allowed(TMB_ISA_AVX512) && __builtin_cpu_supports("avx512f")) {
         run_mixer_avx512(m, x, n, channels, scale, shift);
-    } else if (__builtin_cpu_supports("avx2")) {
+    } else if (tmb__isa_allowed(TMB_ISA_AVX2) && __builtin_cpu_supports("avx2")) {
         run_mixer_avx2(m, x, n, channels, scale, shift);
     } else {
         run_mixer(m, x, n, channels, scale, shift);

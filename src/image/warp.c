@@ -347,10 +347,10 @@ __attribute__((flatten, target("avx512f,avx512vl,avx512dq"))) static void warp_r
 
 static void warp_rows_best(const job *jb)
 {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-            __builtin_cpu_supports("avx512dq")) {
+    if (tmb__isa_allowed(TMB_ISA_AVX512) && __builtin_cpu_supports("avx512f") &&
+            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
         warp_rows_avx512(jb);
-    } else if (__builtin_cpu_supports("avx2")) {
+    } else if (tmb__isa_allowed(TMB_ISA_AVX2) && __builtin_cpu_supports("avx2")) {
         warp_rows_avx2(jb);
     } else {
         warp_rows(jb);

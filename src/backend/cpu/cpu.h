@@ -111,7 +111,7 @@ typedef struct cpu_level {
 struct tmb_backend_device {
     tmb_host host;
     const cpu_simd *simd;
-    bool amx;
+    tmb_isa isa;  /* in use */
     void *engine; /* dnnl_engine_t */
 };
 
@@ -189,6 +189,12 @@ void *tmb__cpu_base(const cpu_stage *stage, const cpu_task *task, int slot);
 /* ---- measuring the CPU (cpu_peaks.c) ---- */
 
 int tmb__cpu_ceilings(tmb_backend_device *device, bool amx, int threads, tmb_ceilings *out);
+
+/* ---- instruction sets (cpu_simd.c) ---- */
+
+/* The device's kernels. TMB_EINVAL if the host asks for more than the CPU has. */
+int tmb__cpu_isa_open(tmb_backend_device *device);
+const char *tmb__cpu_isa_name(tmb_isa isa);
 
 /* ---- shapes ---- */
 

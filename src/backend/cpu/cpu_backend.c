@@ -1,6 +1,5 @@
 /* cpu_backend.c - the CPU backend's door: open, prepare, run, read, write */
 #include "cpu.h"
-#include "cpu_amx.h"
 #include "cpu_dnnl.h"
 
 #include <string.h>
@@ -20,14 +19,12 @@ static int device_open(tmb_backend_device **out, int index, const tmb_host *host
     device = host->alloc(1, sizeof *device);
     if (!device) return TMB_ENOMEM;
     device->host = *host;
-    device->simd = tmb__cpu_simd_best();
-    device->amx = tmb__cpu_amx_usable();
-    status = tmb__cpu_engine_open(device);
+    status = tmb__cpu_isa_open(device);
+    if (status == 0) status = tmb__cpu_engine_open(device);
     if (status < 0) {
         host->free(device);
         return status;
     }
-    host->log(TMB_DEBUG, "cpu: own kernels for %s", device->simd->name);
     *out = device;
     return 0;
 }
@@ -88,7 +85,7 @@ static int copy_list(struct tmb_program *p, const tmb_op_list *list)
     p->n_tensors = list->n_tensors;
     p->n_ops = list->n_ops;
     p->max_batch = list->max_batch;
-    p->bf16 = list->bf16 && p->device->amx;
+    p->bf16 = list->bf16 && p->device->isa == TMB_ISA_AMX;
     p->group_rows = (list->max_batch + CPU_GROUPS - 1) / CPU_GROUPS;
     p->max_buffers = list->n_tensors + 8 * list->n_ops + 8;
     p->max_stages = 6 * list->n_ops + 8;
@@ -223,7 +220,12 @@ static void op_how(const struct tmb_program *p, int op, tmb_op_how *out)
 
 static bool gains_by_bf16(tmb_backend_device *device)
 {
-    return device->amx;
+    return device->isa == TMB_ISA_AMX;
+}
+
+static const char *about(tmb_backend_device *device)
+{
+    return tmb__cpu_isa_name(device->isa);
 }
 
 static int ceilings(tmb_backend_device *device, int threads, tmb_ceilings *out)
@@ -252,6 +254,7 @@ const tmb_backend *tmb_backend_cpu(uint32_t host_abi)
             .op_how = op_how,
             .bf16 = gains_by_bf16,
             .ceilings = ceilings,
+            .about = about,
     };
 
     return host_abi == TMB_BACKEND_ABI ? &cpu : NULL;

@@ -44,10 +44,28 @@ void tmb__cpu_threads_back(int threads)
     if (threads != 1) omp_set_num_threads(threads);
 }
 
+/* The library takes a limit before it has looked at the CPU, and then no other in this process. */
+static int hold_library(const tmb_backend_device *device)
+{
+    static const dnnl_cpu_isa_t limits[] = {[TMB_ISA_X86_64] = dnnl_cpu_isa_sse41,
+            [TMB_ISA_AVX2] = dnnl_cpu_isa_avx2,
+            [TMB_ISA_AVX512] = dnnl_cpu_isa_avx512_core};
+    const tmb_isa most = device->host.isa;
+
+    if (most == TMB_ISA_ANY || most == TMB_ISA_AMX) return 0;
+    dnnl_set_max_cpu_isa(limits[most]);
+    if (!((unsigned)dnnl_get_effective_cpu_isa() & ~(unsigned)limits[most])) return 0;
+    return device->host.fail(TMB_EDEVICE,
+            "cpu: oneDNN cannot be held to %s: it was at work in this process before",
+            tmb__cpu_isa_name(most));
+}
+
 int tmb__cpu_engine_open(tmb_backend_device *device)
 {
+    const int status = hold_library(device);
     dnnl_engine_t engine;
 
+    if (status < 0) return status;
     if (dnnl_engine_create(&engine, dnnl_cpu, 0) != dnnl_success)
         return device->host.fail(TMB_EDEVICE, "cpu: oneDNN offers no CPU engine");
     device->engine = engine;

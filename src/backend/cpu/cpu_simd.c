@@ -1,5 +1,7 @@
-/* cpu_simd.c - which of our kernels this CPU can run */
+/* cpu_simd.c - which instruction set is used: the best that this CPU has, or what the host allows of it */
 #include "cpu_simd.h"
+#include "cpu.h"
+#include "cpu_amx.h"
 
 #include <stddef.h>
 
@@ -15,10 +17,24 @@ const cpu_simd *tmb__cpu_simd_get(int index)
     return NULL;
 }
 
-const cpu_simd *tmb__cpu_simd_best(void)
+const char *tmb__cpu_isa_name(tmb_isa isa)
 {
-    for (int i = 2; i > 0; i--) {
-        if (tmb__cpu_simd_get(i)) return tmb__cpu_simd_get(i);
-    }
-    return tmb__cpu_simd_get(0);
+    static const char *const names[] = {"", "x86-64", "avx2", "avx512", "amx"};
+
+    return names[isa];
+}
+
+int tmb__cpu_isa_open(tmb_backend_device *device)
+{
+    const tmb_isa most = device->host.isa == TMB_ISA_ANY ? TMB_ISA_AMX : device->host.isa;
+    int index = most < TMB_ISA_AVX512 ? (int)most - (int)TMB_ISA_X86_64 : 2;
+
+    while (!tmb__cpu_simd_get(index))
+        index--;
+    device->simd = tmb__cpu_simd_get(index);
+    device->isa = TMB_ISA_X86_64 + (unsigned)index;
+    if (most == TMB_ISA_AMX && tmb__cpu_amx_usable()) device->isa = TMB_ISA_AMX;
+    if (device->host.isa <= device->isa) return 0;
+    return device->host.fail(TMB_EINVAL, "THIMBLE_CPU is '%s', but this CPU has %s at most",
+            tmb__cpu_isa_name(most), tmb__cpu_isa_name(device->isa));
 }

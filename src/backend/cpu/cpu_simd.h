@@ -2,7 +2,7 @@
  *
  * The kernels are written once, in plain C and in vectors of 16 floats, and compiled for x86-64 as
  * it began, for AVX2 and for AVX-512 (cpu_simd_*.c, cpu_gemm_*.c); the best table that the CPU can
- * run is taken at open. All but `gemm` and the Winograd transforms give the same bits in every
+ * run, and the host allows, is taken at open. All but `gemm` and the Winograd transforms give the same bits in every
  * table: lanes never mix and nothing is contracted into fused multiply-adds. */
 #ifndef THIMBLE_BACKEND_CPU_CPU_SIMD_H
 #define THIMBLE_BACKEND_CPU_CPU_SIMD_H
@@ -82,7 +82,6 @@ typedef struct cpu_wino {
 } cpu_wino;
 
 typedef struct cpu_simd {
-    const char *name;
     /* where: one byte for each output, the winner's place in its window in scan order, or
      * CPU_NOBODY where `relu` makes the output 0; may be NULL */
     void (*pool_max)(const cpu_window *s, const float *x, float *y, uint8_t *where, bool relu);
@@ -126,7 +125,6 @@ typedef struct cpu_simd {
             float *to);
 } cpu_simd;
 
-const cpu_simd *tmb__cpu_simd_best(void);
 /* Table number `index`, best last; NULL if there is none, or this CPU cannot run it. */
 const cpu_simd *tmb__cpu_simd_get(int index);
 

@@ -442,7 +442,6 @@ static void lion(const cpu_step *s)
 }
 
 const cpu_simd SIMD_TABLE = {
-        .name = SIMD_NAME,
         .pool_max = pool_max,
         .pool_max_bwd = pool_max_bwd,
         .pool_mean = pool_mean,

@@ -38,10 +38,18 @@ static void same_bits(fill_fn fn, int64_t n)
     tmb__free(expected);
 }
 
-TEST(cpu_simd_best_is_there)
+static const cpu_simd *best(void)
+{
+    int i = TABLES - 1;
+
+    while (!tmb__cpu_simd_get(i))
+        i--;
+    return tmb__cpu_simd_get(i);
+}
+
+TEST(cpu_simd_plainest_is_there)
 {
     assert_non_null(tmb__cpu_simd_get(0));
-    assert_non_null(tmb__cpu_simd_best());
     assert_null(tmb__cpu_simd_get(TABLES));
     assert_null(tmb__cpu_simd_get(-1));
 }
@@ -125,7 +133,7 @@ TEST(cpu_simd_sigmoid_is_close_and_keeps_nan)
 {
     float *x = act_input(), *y = numbers(N, 5);
 
-    assert_true(tmb__cpu_simd_best()->act(TMB_SIGMOID, 0, x, y, N));
+    assert_true(best()->act(TMB_SIGMOID, 0, x, y, N));
     for (int i = 0; i < N; i++) {
         const double expected = 1 / (1 + exp(-(double)x[i]));
 
@@ -134,7 +142,7 @@ TEST(cpu_simd_sigmoid_is_close_and_keeps_nan)
         else
             assert_true(fabs(y[i] - expected) <= 3e-7 * expected + 1e-37);
     }
-    assert_true(tmb__cpu_simd_best()->act(TMB_RELU6, 0, x, y, N));
+    assert_true(best()->act(TMB_RELU6, 0, x, y, N));
     assert_true(isnan(y[1]) && y[2] != y[2] && y[3] == 6); /* 0 x of an infinity is no number */
     tmb__free(x);
     tmb__free(y);
