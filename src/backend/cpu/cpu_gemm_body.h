@@ -1,15 +1,15 @@
 /* cpu_gemm_body.h - matrix product for one thread; included once for each instruction set
  *
- * The result is cut into blocks of at most 12 rows and 32 columns that stay in registers while k
- * runs: each step loads two vectors of b and multiplies them with one number of each row of a. b is
- * read along its rows, a at any stride, so that a transposed a costs nothing. Compiled with fused
- * multiply-adds. */
+ * The result is cut into blocks that stay in registers while k runs, two vectors wide and as many rows
+ * high as that leaves: 12 with 32 registers, 6 with 16. Each step loads two vectors of b and multiplies
+ * them with one number of each row of a. b is read along its rows, a at any stride, so that a transposed
+ * a costs nothing. Compiled with fused multiply-adds. */
 #include "cpu_simd.h"
 #include "cpu_vec.h"
 
 #include <stddef.h>
 
-enum { MAX_ROWS = 12 };
+enum { MAX_ROWS = 12, ROWS = VEC == 16 ? MAX_ROWS : 6 };
 
 /* `height` rows from `row` on, `wide` vectors of columns from column j on; both are constants where
  * this is inlined. */
@@ -111,7 +111,7 @@ static float dot(const cpu_gemm *s, int64_t row, int64_t j)
 
 void SIMD_GEMM(const cpu_gemm *s)
 {
-    const int64_t blocks = (s->m + MAX_ROWS - 1) / MAX_ROWS;
+    const int64_t blocks = (s->m + ROWS - 1) / ROWS;
     int64_t j = 0;
 
     for (; j + VEC <= s->n; j += j + 2 * VEC <= s->n ? 2 * VEC : VEC) {

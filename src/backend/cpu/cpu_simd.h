@@ -1,6 +1,6 @@
 /* cpu_simd.h - our own kernels: one table of them for each instruction set
  *
- * The kernels are written once, in plain C and in vectors of 16 floats, and compiled for x86-64 as
+ * The kernels are written once, in plain C and in vectors of one register, and compiled for x86-64 as
  * it began, for AVX2 and for AVX-512 (cpu_simd_*.c, cpu_gemm_*.c); the best table that the CPU can
  * run, and the host allows, is taken at open. All but `gemm` and the Winograd transforms give the same bits in every
  * table: lanes never mix and nothing is contracted into fused multiply-adds. */

@@ -101,8 +101,7 @@ typedef struct column_job {
     int64_t rows, c;
 } column_job;
 
-/* Sums over all rows of 16 columns from column j; four sums in turn shorten the chain of additions.
- */
+/* Sums over all rows of VEC columns from column j; four sums in turn shorten the chain of additions. */
 TMB_INLINE void sum_columns(const column_job *s, int64_t j, sum_kind kind, vec out[2])
 {
     const vec mean = kind == SUM_X ? vec_all(0) : vec_load(s->mean + j);
@@ -131,21 +130,24 @@ TMB_INLINE void sum_columns(const column_job *s, int64_t j, sum_kind kind, vec o
     out[1] = (two[0] + two[1]) + (two[2] + two[3]);
 }
 
-/* The same for one column of the rest. */
+/* The same for one column of the rest, in the same order: how wide VEC is must not show. */
 TMB_INLINE void sum_column(const column_job *s, int64_t j, sum_kind kind, float out[2])
 {
-    out[0] = out[1] = 0;
+    float one[4] = {0}, two[4] = {0};
+
     for (int64_t r = 0; r < s->rows; r++) {
         const int64_t at = r * s->c + j;
         float dy;
 
-        if (kind == SUM_X) out[0] += s->x[at];
-        if (kind == SUM_SQUARE) out[0] += (s->x[at] - s->mean[j]) * (s->x[at] - s->mean[j]);
+        if (kind == SUM_X) one[r % 4] += s->x[at];
+        if (kind == SUM_SQUARE) one[r % 4] += (s->x[at] - s->mean[j]) * (s->x[at] - s->mean[j]);
         if (kind < SUM_DY) continue;
         dy = kind == SUM_DY_MASKED && !(s->y[at] > 0) ? 0 : s->dy[at];
-        out[0] += dy;
-        out[1] += dy * ((s->x[at] - s->mean[j]) * s->rstd[j]);
+        one[r % 4] += dy;
+        two[r % 4] += dy * ((s->x[at] - s->mean[j]) * s->rstd[j]);
     }
+    out[0] = (one[0] + one[1]) + (one[2] + one[3]);
+    out[1] = (two[0] + two[1]) + (two[2] + two[3]);
 }
 
 TMB_INLINE void all_columns(const column_job *s, sum_kind kind, float *one, float *two)
@@ -205,19 +207,25 @@ static void bn_sums(
 
 static double squares(const float *x, int64_t n)
 {
+    enum { LANES = 16 };
     double total = 0;
 
     for (int64_t from = 0; from < n; from += 1024) {
         const int64_t to = n - from < 1024 ? n : from + 1024;
-        vec lanes = vec_all(0);
+        vec lanes[LANES / VEC];
         int64_t i = from;
 
-        for (; i + VEC <= to; i += VEC)
-            lanes += vec_load(x + i) * vec_load(x + i);
+        for (int v = 0; v < LANES / VEC; v++)
+            lanes[v] = vec_all(0);
+        for (; i + LANES <= to; i += LANES) {
+            TMB_UNROLL(8)
+            for (int v = 0; v < LANES / VEC; v++)
+                lanes[v] += vec_load(x + i + v * VEC) * vec_load(x + i + v * VEC);
+        }
         for (; i < to; i++)
             total += (double)x[i] * x[i];
-        for (int k = 0; k < VEC; k++)
-            total += lanes[k];
+        for (int k = 0; k < LANES; k++)
+            total += lanes[k / VEC][k % VEC];
     }
     return total;
 }

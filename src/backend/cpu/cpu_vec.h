@@ -1,18 +1,24 @@
-/* cpu_vec.h - vectors of 16 floats, in the compilers' common extension
+/* cpu_vec.h - vectors of floats, one register wide, in the compilers' common extension
  *
- * One AVX-512 register, two of AVX2, four of SSE: the compiler splits them. Loads and stores go
- * through memcpy, which becomes one unaligned move. */
+ * Wider ones than the CPU's registers compile, too, but live in memory. Lanes never mix, so that the width
+ * changes no bit. Loads and stores go through memcpy, which becomes one unaligned move. */
 #ifndef THIMBLE_BACKEND_CPU_CPU_VEC_H
 #define THIMBLE_BACKEND_CPU_CPU_VEC_H
 
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__AVX512F__)
 enum { VEC = 16 };
+#elif defined(__AVX2__)
+enum { VEC = 8 };
+#else
+enum { VEC = 4 };
+#endif
 
-typedef float vec __attribute__((vector_size(64)));
-typedef int32_t ivec __attribute__((vector_size(64)));
-typedef uint8_t bytes __attribute__((vector_size(16)));
+typedef float vec __attribute__((vector_size(4 * VEC)));
+typedef int32_t ivec __attribute__((vector_size(4 * VEC)));
+typedef uint8_t bytes __attribute__((vector_size(VEC)));
 
 #define TMB_INLINE    static inline __attribute__((always_inline))
 #define TMB_UNROLL(n) _Pragma(TMB_TEXT(GCC unroll n))
@@ -33,10 +39,10 @@ TMB_INLINE void vec_store(float *p, vec v)
 
 TMB_INLINE vec vec_all(float x)
 {
-    return (vec){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+    return x - (vec){0};
 }
 
-/* The first n of 16 lanes, n being 16 nearly always; lanes that are not loaded are 0. */
+/* The first n lanes, nearly always all of them; lanes that are not loaded are 0. */
 TMB_INLINE vec vec_load_n(const float *p, int64_t n)
 {
     vec v = {0};
@@ -88,7 +94,7 @@ TMB_INLINE ivec ivec_pick(ivec mask, ivec a, ivec b)
 
 TMB_INLINE ivec ivec_all(int32_t x)
 {
-    return (ivec){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+    return x - (ivec){0};
 }
 
 /* ReLU that lets a NaN through: 0 x where x is not positive. */

@@ -14,7 +14,7 @@
 #include "cpu_simd.h"
 #include "cpu_vec.h"
 
-enum { SIDE = 6, POINTS = SIDE * SIDE, OUT = 4, PANEL = 2 * VEC };
+enum { SIDE = 6, POINTS = SIDE * SIDE, OUT = 4, PANEL = 2 * VEC, LINE = 16 };
 
 /* ---- transforms of one line ---- */
 
@@ -201,7 +201,7 @@ static block_of_tiles block_number(const cpu_wino *s, int64_t number, int64_t bl
  * streams of a transform meet in one set of L1 whenever n c is a multiple of 1024. */
 TMB_INLINE int64_t point_step(int64_t n, int64_t c)
 {
-    return n * c + VEC;
+    return n * c + LINE;
 }
 
 /* Where a tile lies: image, and its first output. */
@@ -250,7 +250,7 @@ static void gradient_block(const cpu_wino *s, const block_of_tiles *b, float *m)
     }
 }
 
-/* y = A' m A + bias of one tile and 16 channels. */
+/* y = A' m A + bias of one tile and VEC channels. */
 TMB_INLINE void output_tile(vec y[OUT][OUT], const float *m, int64_t step, vec bias)
 {
     vec half[OUT][SIDE];
@@ -408,7 +408,7 @@ void SIMD_WINO_WEIGHTS(const cpu_wino *s)
     kernel_gradient(s, sum);
 }
 
-/* G g G' for 16 output channels of input channel i: 36 vectors. `turned`: g turned by 180 degrees.
+/* G g G' for VEC output channels of input channel i: 36 vectors. `turned`: g turned by 180 degrees.
  */
 TMB_INLINE void transform_kernel(vec out[POINTS], const float *w, int64_t plane, bool turned)
 {
@@ -427,7 +427,7 @@ TMB_INLINE void transform_kernel(vec out[POINTS], const float *w, int64_t plane,
         kernel_line(out + i * SIDE, half[i]);
 }
 
-/* Where element (from, to) of the packed kernel of point k lies: panels of 32 target channels. */
+/* Where element (from, to) of the packed kernel of point k lies: panels of target channels. */
 TMB_INLINE int64_t packed_place(int64_t k, int64_t from, int64_t to, int64_t n_from, int64_t n_to)
 {
     const int64_t panel = to / PANEL * PANEL, wide = n_to - panel < PANEL ? n_to - panel : PANEL;
