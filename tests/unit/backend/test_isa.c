@@ -20,7 +20,7 @@ static const char *library_kernel(tmb_device *device)
             .tensors = tensor, .ops = &op, .n_tensors = 3, .n_ops = 1, .max_batch = 1};
     char *how = test_keep(calloc(1, 80));
     tmb_program *program;
-    tmb_op_time time;
+    tmb_op_how found;
 
     for (int i = 0; i < 3; i++) {
         tensor[i].name = "tensor";
@@ -31,8 +31,8 @@ static const char *library_kernel(tmb_device *device)
     op.out[0] = 2;
     op.attr.kernel[0] = op.attr.kernel[1] = KERNEL;
     assert_ok(tmb__program_new(&program, device, &list));
-    device->backend->op_time(program, 0, &time);
-    snprintf(how, 80, "%s", time.how);
+    device->backend->op_how(program, 0, &found);
+    snprintf(how, 80, "%s", found.text);
     tmb__program_free(device, program);
     return how;
 }
