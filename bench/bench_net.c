@@ -195,7 +195,7 @@ static void back_weighted(bench_net *net, bench_layer *layer, tmb_op_kind data, 
     const int dy = before_act(net, f);
     tmb_op *op;
 
-    if (net->tensor[f->in[0]].role == TMB_ROLE_ACT) {
+    if (f->in[0] != net->frozen) {
         op = add_op(net, data, f->name);
         op->attr = f->attr;
         op->in[0] = dy;
@@ -328,31 +328,72 @@ static void start(bench_net *net, const char *name, int batch)
     net->batch = batch;
 }
 
+static int input(bench_net *net, int rank, const int64_t *dims)
+{
+    return net->x = net->frozen = add_tensor(net, TMB_ROLE_INPUT, true, rank, dims);
+}
+
+static int flatten(bench_net *net, int x)
+{
+    const int64_t n = dim(net, x, 1) * dim(net, x, 2) * dim(net, x, 3);
+
+    return simple(net, TMB_OP_RESHAPE, "flatten", x,
+            add_tensor(net, TMB_ROLE_ACT, true, DIMS(net->batch, n)));
+}
+
+/* Of all the post's nets. */
+static void top(bench_net *net, int x, int units, bool rmsprop)
+{
+    x = dense(net, x, units, TMB_RELU);
+    x = dense(net, simple(net, TMB_OP_DROPOUT, "dropout", x, -1), 1, TMB_LINEAR);
+    finish(net, x, TMB_BINARY_CROSSENTROPY, rmsprop);
+}
+
 void bench_net_post(bench_net *net, int batch)
 {
-    int x, flat;
+    int x;
 
     start(net, "post", batch);
-    x = net->x = add_tensor(net, TMB_ROLE_INPUT, true, DIMS(batch, 150, 150, 3));
+    x = input(net, DIMS(batch, 150, 150, 3));
     for (int i = 0; i < 3; i++)
         x = pool(net, conv(net, x, i < 2 ? 32 : 64, 1, 0, true));
-    flat = add_tensor(
-            net, TMB_ROLE_ACT, true, DIMS(batch, dim(net, x, 1) * dim(net, x, 2) * dim(net, x, 3)));
-    x = dense(net, simple(net, TMB_OP_RESHAPE, "flatten", x, flat), 64, TMB_RELU);
-    x = dense(net, simple(net, TMB_OP_DROPOUT, "dropout", x, -1), 1, TMB_LINEAR);
-    finish(net, x, TMB_BINARY_CROSSENTROPY, true);
+    top(net, flatten(net, x), 64, true);
 }
 
 /* Flattening copies nothing, so the rows come flat. */
 void bench_net_head(bench_net *net, int batch)
 {
+    start(net, "head", batch);
+    top(net, input(net, DIMS(batch, 4 * 4 * 512)), 256, true);
+}
+
+/* Blocks `from` up to `to` of VGG16. */
+static int vgg16(bench_net *net, int x, int from, int to)
+{
+    static const int filters[] = {64, 128, 256, 512, 512};
+
+    for (int block = from; block < to; block++) {
+        for (int i = 0; i < (block < 2 ? 2 : 3); i++)
+            x = conv(net, x, filters[block], 1, 1, true);
+        x = pool(net, x);
+    }
+    return x;
+}
+
+void bench_net_finetune(bench_net *net, int batch, bool kept)
+{
     int x;
 
-    start(net, "head", batch);
-    net->x = add_tensor(net, TMB_ROLE_INPUT, true, DIMS(batch, 4 * 4 * 512));
-    x = dense(net, net->x, 256, TMB_RELU);
-    x = dense(net, simple(net, TMB_OP_DROPOUT, "dropout", x, -1), 1, TMB_LINEAR);
-    finish(net, x, TMB_BINARY_CROSSENTROPY, true);
+    start(net, kept ? "finetune kept" : "finetune", batch);
+    if (kept) {
+        x = input(net, DIMS(batch, 9, 9, 512));
+    } else {
+        x = net->frozen = vgg16(net, input(net, DIMS(batch, 150, 150, 3)), 0, 4);
+        for (int i = 0; i < net->n_layers; i++)
+            net->op[i].out[1] = -1; /* nobody asks for the pools' winners */
+        net->n_layers = 0;          /* and nothing comes back */
+    }
+    top(net, flatten(net, vgg16(net, x, 4, 5)), 256, false);
 }
 
 void bench_net_residual(bench_net *net, int batch)
@@ -360,8 +401,8 @@ void bench_net_residual(bench_net *net, int batch)
     int x, y;
 
     start(net, "residual", batch);
-    net->x = add_tensor(net, TMB_ROLE_INPUT, true, DIMS(batch, 128, 128, 3));
-    x = batchnorm(net, conv(net, net->x, 32, 2, 1, false), true);
+    x = input(net, DIMS(batch, 128, 128, 3));
+    x = batchnorm(net, conv(net, x, 32, 2, 1, false), true);
     for (int filters = 64; filters <= 256; filters *= 2) {
         x = pool(net, batchnorm(net, conv(net, x, filters, 1, 1, false), true));
         y = batchnorm(net, conv(net, x, filters, 1, 1, false), false);

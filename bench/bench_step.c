@@ -1,10 +1,11 @@
 /* bench_step.c - a whole training step against the sum of oneDNN's own primitives
  *
- *     bench_step [post|head|residual] [threads [rounds [f32|bf16]]]
+ *     bench_step [post|head|finetune|kept|residual] [threads [rounds [f32|bf16]]]
  *
  * Rounds of our step and of every primitive take turns in one process, so that both meet the same
  * machine. Prints the median and spread of our step, the sum over the ops of the best primitive's
- * median, and the ratio; also that of the fastest rounds. The step runs on the backend's op list,
+ * median, and the ratio; also that of the fastest rounds. `finetune`, VGG16 whole, is timed without the
+ * primitives: all their variants take half a minute a round. The step runs on the backend's op list,
  * below the library's public functions, with a host of its own (bench_host.c). */
 #define _POSIX_C_SOURCE 200809L
 #include "bench_floor.h"
@@ -69,6 +70,8 @@ static void open_subject(subject *s, const char *net, int threads, bool bf16)
         bench_net_residual(&s->net, 32);
     else if (strcmp(net, "head") == 0)
         bench_net_head(&s->net, 16);
+    else if (strcmp(net, "finetune") == 0 || strcmp(net, "kept") == 0)
+        bench_net_finetune(&s->net, 16, strcmp(net, "kept") == 0);
     else
         bench_net_post(&s->net, 16);
     list = bench_net_list(&s->net);
@@ -137,14 +140,33 @@ static void print_ops(subject *s, int threads)
     free(seconds);
 }
 
-static void report(const subject *s, const char *how, const double *ours, int n, double floor)
+/* THIMBLE_CPU, where it is set, is part of the way. */
+static void report(const subject *s, bool bf16, const double *ours, int n, const double *floor)
 {
-    char work[64];
+    const char *cpu = getenv("THIMBLE_CPU");
+    char work[64], how[64];
 
     snprintf(work, sizeof work, "%s step, batch %d", s->net.name, s->net.batch);
+    snprintf(how, sizeof how, "%s%s%s", bf16 ? "bf16" : "f32", cpu ? ", " : "", cpu ? cpu : "");
     bench_result_print(&(bench_result){work, "Thimble", how, "ms"}, ours, n);
-    how = strcmp(how, "bf16") == 0 ? "bf16 or f32" : "f32";
-    bench_result_print(&(bench_result){work, "oneDNN's primitives", how, "ms"}, &floor, 1);
+    snprintf(how, sizeof how, "%s%s%s", bf16 ? "bf16 or f32" : "f32", cpu ? ", " : "",
+            cpu ? cpu : "");
+    if (floor)
+        bench_result_print(&(bench_result){work, "oneDNN's primitives", how, "ms"}, floor, 1);
+}
+
+/* The medians' sum and what is printed of it and of our step. */
+static double print_floor(
+        const subject *s, bench_floor *floor, int threads, const double *ours, double median)
+{
+    double medians, fastest;
+
+    printf("oneDNN's best primitives, %d threads:\n", threads);
+    bench_floor_sum(floor, &medians, &fastest);
+    printf("%s: sum of oneDNN's primitives %.2f ms (fastest %.2f); ratio of medians %.2f, of the "
+           "fastest %.2f\n",
+            s->net.name, medians, fastest, median / medians, ours[0] / fastest);
+    return medians;
 }
 
 int main(int argc, char **argv)
@@ -153,28 +175,25 @@ int main(int argc, char **argv)
     const char *net = argc > 1 ? argv[1] : "post", *how = argc > 4 ? argv[4] : "f32";
     const bool bf16 = strcmp(how, "bf16") == 0;
     const int threads = argc > 2 ? atoi(argv[2]) : 2, rounds = argc > 3 ? atoi(argv[3]) : 15;
-    double ours[FLOOR_ROUNDS], medians, fastest, median;
-    bench_floor *floor;
+    double ours[FLOOR_ROUNDS], sum = 0, median;
+    bench_floor *floor = NULL;
 
     if (rounds < 1 || rounds > FLOOR_ROUNDS || threads < 1) return 2;
     open_subject(&s, net, threads, bf16);
-    floor = bench_floor_new(&s.net, threads, bf16);
+    if (strcmp(net, "finetune") != 0) floor = bench_floor_new(&s.net, threads, bf16);
     for (int i = -1; i < rounds; i++) { /* round -1 warms up */
         const double ms = time_step(&s, threads);
 
         if (i < 0) continue;
         ours[i] = ms;
-        bench_floor_round(floor);
+        if (floor) bench_floor_round(floor);
     }
     median = bench_median(ours, rounds);
-    printf("oneDNN's best primitives, %d threads:\n", threads);
-    bench_floor_sum(floor, &medians, &fastest);
     print_ops(&s, threads);
-    printf("%s, %s, batch %d, %d threads, %d rounds: step median %.2f ms (%.2f to %.2f); sum of "
-           "oneDNN's primitives %.2f (fastest %.2f); ratio of medians %.2f, of the fastest %.2f\n",
-            s.net.name, how, s.net.batch, threads, rounds, median, ours[0], ours[rounds - 1],
-            medians, fastest, median / medians, ours[0] / fastest);
-    report(&s, how, ours, rounds, medians);
+    printf("%s, %s, batch %d, %d threads, %d rounds: step median %.2f ms (%.2f to %.2f)\n",
+            s.net.name, how, s.net.batch, threads, rounds, median, ours[0], ours[rounds - 1]);
+    if (floor) sum = print_floor(&s, floor, threads, ours, median);
+    report(&s, bf16, ours, rounds, floor ? &sum : NULL);
     close_subject(&s);
     return 0;
 }

@@ -7,8 +7,6 @@ autocast, both memory formats, eager and compiled take turns on a batch in memor
 then used for the folder, with the loader's workers that serve it best (0, 1, 2). `quick` leaves out
 most of it.
 """
-import json
-import os
 import statistics
 import sys
 import time
@@ -17,6 +15,8 @@ import torch
 import torchvision
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
+
+from peer_result import result, times_ms
 
 
 def network(name):
@@ -32,20 +32,6 @@ def run(net, x, bf16, channels_last):
         x = x.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         return net(x).float()
-
-
-def times_ms(call, rounds):
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        call()
-        times.append(1e3 * (time.perf_counter() - start))
-    return sorted(times)
-
-
-def result(work, how, unit, values):
-    who = "PyTorch, tcmalloc" if "tcmalloc" in os.environ.get("LD_PRELOAD", "") else "PyTorch"
-    print("RESULT " + json.dumps({"work": work, "who": who, "how": how, "unit": unit, "values": values}))
 
 
 def best_way(name, size, batch, quick):

@@ -1,13 +1,11 @@
 """One training step of the nets of bench_step in PyTorch, on as many threads.
 
-    python bench/peer_torch_step.py [post|head|residual] [threads [rounds [quick]]]
+    python bench/peer_torch_step.py [post|head|finetune|kept|residual] [threads [rounds [quick]]]
 
 float32 and bfloat16 autocast, both memory formats, eager and compiled take turns; the best median counts.
 `quick` leaves out most of it. Same shapes, same optimizer, random numbers. One
 thread is timed by the processor's clock, which other programs do not stretch.
 """
-import json
-import os
 import statistics
 import sys
 import time
@@ -16,19 +14,21 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-
-def post():
-    layers, channels = [], 3
-    for filters in (32, 32, 64):
-        layers += [nn.Conv2d(channels, filters, 3), nn.ReLU(), nn.MaxPool2d(2)]
-        channels = filters
-    layers += [nn.Flatten(), nn.Linear(64 * 17 * 17, 64), nn.ReLU()]
-    layers += [nn.Dropout(0.5), nn.Linear(64, 1)]
-    return nn.Sequential(*layers)
+from peer_result import result
+from peer_torch_post import post
 
 
 def head():
     return nn.Sequential(nn.Linear(4 * 4 * 512, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 1))
+
+
+def finetune(kept=False):
+    """The post's head on VGG16, whose last block learns; `kept`: from what the frozen ones gave."""
+    import torchvision
+    features = torchvision.models.vgg16(weights=None).features
+    for parameter in features[:24].parameters():
+        parameter.requires_grad = False
+    return nn.Sequential(*(features[24:] if kept else features), nn.Flatten(), *head())
 
 
 class Residual(nn.Module):
@@ -58,15 +58,15 @@ class Residual(nn.Module):
 class Case:
     def __init__(self, name, bf16, channels_last, compiled):
         torch.manual_seed(1)
-        self.net = {"post": post, "head": head, "residual": Residual}[name]()
-        self.x = torch.rand({"post": (16, 3, 150, 150), "head": (16, 8192), "residual": (32, 3, 128, 128)}[name])
+        self.net = {"post": post, "head": head, "finetune": finetune, "kept": lambda: finetune(True), "residual": Residual}[name]()
+        self.x = torch.rand({"head": (16, 8192), "kept": (16, 512, 9, 9), "residual": (32, 3, 128, 128)}.get(name, (16, 3, 150, 150)))
         self.t = torch.randint(0, 2, (len(self.x),))
         self.bf16 = bf16
         if channels_last:
             self.net = self.net.to(memory_format=torch.channels_last)
             self.x = self.x.to(memory_format=torch.channels_last)
-        parameters = self.net.parameters()
-        if name != "residual":
+        parameters = [p for p in self.net.parameters() if p.requires_grad]
+        if name in ("post", "head"):
             self.optimizer = torch.optim.RMSprop(parameters, 1e-4, alpha=0.9, foreach=True)
         else:
             self.optimizer = torch.optim.SGD(parameters, 1e-4, momentum=0.9, foreach=True)
@@ -95,7 +95,7 @@ threads = int(sys.argv[2]) if len(sys.argv) > 2 else 2
 clock = time.process_time if threads == 1 else time.perf_counter
 torch.set_num_threads(threads)
 quick = sys.argv[4:] == ["quick"]
-who = "PyTorch, tcmalloc" if "tcmalloc" in os.environ.get("LD_PRELOAD", "") else "PyTorch"
+work = "%s step, batch %d" % ("finetune kept" if name == "kept" else name, 32 if name == "residual" else 16)
 cases = {}
 for compiled in (False,) if quick else (False, True):
     for bf16 in (False, True):
@@ -118,6 +118,5 @@ for how, case in cases.items():
     medians[how] = statistics.median(times)
     print("%s, PyTorch %s, %s: step median %.2f ms (%.2f to %.2f)"
           % (name, torch.__version__, how, medians[how], times[0], times[-1]))
-    print("RESULT " + json.dumps({"work": "%s step, batch %d" % (name, len(case.x)), "who": who, "how": how,
-                                  "unit": "ms", "values": times}))
+    result(work, how, "ms", times)
 print("%s, PyTorch's best: %.2f ms" % (name, min(medians.values())))
