@@ -1,12 +1,13 @@
 """Prediction in PyTorch, as its users write it.
 
     python bench/peer_torch_predict.py save NET FILE
-    python bench/peer_torch_predict.py one NET FILE PHOTO            a whole process
-    python bench/peer_torch_predict.py folder NET FILE DIR [workers] likewise
+    python bench/peer_torch_predict.py one NET FILE PHOTO
+    python bench/peer_torch_predict.py folder NET FILE DIR [workers [bf16]]
     python bench/peer_torch_predict.py warm NET FILE PHOTO [threads [rounds [quick]]]
 
-NET is post or mobilenet_v2, with two classes. `warm` tries float32 and bfloat16 autocast, both memory
-formats, eager and compiled, one photo after the other from file to answer; `quick` leaves out most of it.
+NET is post or mobilenet_v2, with two classes. `one` and `folder` are timed as whole processes; bf16 is by
+autocast, channels last. `warm` tries float32 and bfloat16 autocast, both memory formats, eager and
+compiled, one photo after the other from file to answer; `quick` leaves out most of it.
 """
 import sys
 
@@ -41,12 +42,15 @@ def answer(net, x):
     return torch.sigmoid(z) if z.shape[1] == 1 else torch.softmax(z, 1)
 
 
-def folder(net, prepare, path, workers):
+def folder(net, prepare, path, workers, bf16):
     from torch.utils.data import DataLoader
     from torchvision.datasets import ImageFolder
     data = ImageFolder(path, prepare, loader=open_photo)
-    with torch.inference_mode():
-        rows = torch.cat([answer(net, x) for x, _ in DataLoader(data, 16, num_workers=workers)])
+    form = torch.channels_last if bf16 else torch.contiguous_format
+    net = net.to(memory_format=form)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        rows = torch.cat([answer(net, x.contiguous(memory_format=form))
+                          for x, _ in DataLoader(data, 16, num_workers=workers)])
     for (name, _), row in zip(data.samples, rows.tolist()):
         print(name, row)
 
@@ -81,7 +85,7 @@ def main():
         torch.set_num_threads(int(rest[1]) if len(rest) > 1 else 2)
         warm(name, file, rest[0], int(rest[2]) if len(rest) > 2 else 300, rest[3:] == ["quick"])
     elif what == "folder":
-        folder(*loaded(name, file), rest[0], int(rest[1]) if len(rest) > 1 else 0)
+        folder(*loaded(name, file), rest[0], int(rest[1]) if len(rest) > 1 else 0, rest[2:] == ["bf16"])
     else:
         net, prepare = loaded(name, file)
         with torch.inference_mode():
