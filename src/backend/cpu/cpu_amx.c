@@ -14,7 +14,8 @@
 
 enum {
     CHUNK_BYTES = 1 << 16, /* of dy in bf16 at a time: a part of L2 */
-    UNTILE_TASKS = 16
+    UNTILE_TASKS = 16,
+    TOGETHER = 2 /* samples whose factors meet in L1 */
 };
 
 typedef struct amx_plan {
@@ -359,15 +360,19 @@ static void put_factors(const cpu_stage *stage, const cpu_task *task)
 static void multiply_factors(const cpu_stage *stage, const cpu_task *task)
 {
     const cpu_amx *s = &((const amx_plan *)stage->data)->s;
-    const cpu_amx_factors f = {.turned = tmb__cpu_at(stage, task, 0),
+    const int n = task->run->n;
+    cpu_amx_factors f = {.turned = tmb__cpu_at(stage, task, 0),
             .pairs = tmb__cpu_at(stage, task, 1),
-            .n = task->run->n,
-            .range = {0, s->oh},
-            .fresh = true};
+            .range = {0, s->oh}};
     float *sums = tmb__cpu_at(stage, task, 2);
 
-    tmb__cpu_amx_kernels.products(s, &f, task->slice / s->blocks * 2, task->slice % s->blocks,
-            sums + task->slice * 2 * s->taps * AMX_TILE);
+    sums += task->slice * 2 * s->taps * AMX_TILE;
+    for (int i = 0; i < n; i += TOGETHER, f.turned += f.n * s->turned, f.pairs += f.n * s->chunk_at) {
+        f.n = n - i < TOGETHER ? n - i : TOGETHER;
+        f.fresh = i == 0;
+        tmb__cpu_amx_kernels.products(
+                s, &f, task->slice / s->blocks * 2, task->slice % s->blocks, sums);
+    }
 }
 
 /* Slots total, dw. */
