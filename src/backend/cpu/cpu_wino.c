@@ -7,7 +7,7 @@
 
 enum {
     LEAST_TILES = 16,  /* in a product; fewer do not pay for the transforms of the kernel */
-    HEAVY_GROUPS = 8,  /* of samples, for the gradient of a kernel that is larger than a sample */
+    HEAVY_GROUPS = 4,  /* of samples, for the gradient of a kernel that is larger than a sample */
     SPACE = 600 << 10, /* bytes of a block's transforms: they share L2 with the kernel's */
     MOST_BLOCK = 96
 };
