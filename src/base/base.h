@@ -108,6 +108,10 @@ typedef enum tmb__env_id {
     TMB_ENV_HOME
 } tmb__env_id;
 const char *tmb__env(tmb__env_id id); /* NULL if unset or empty */
+/* For a library that takes a setting from nowhere else: set `name` unless it is set, true if it was not; and
+ * take it back. */
+bool tmb__env_lend(const char *name, const char *value);
+void tmb__env_take_back(const char *name);
 
 /* ---- instruction sets (isa.c) ---- */
 

@@ -18,3 +18,13 @@ const char *tmb__env(tmb__env_id id)
 
     return value && value[0] ? value : NULL;
 }
+
+bool tmb__env_lend(const char *name, const char *value)
+{
+    return !getenv(name) && setenv(name, value, 0) == 0;
+}
+
+void tmb__env_take_back(const char *name)
+{
+    unsetenv(name);
+}

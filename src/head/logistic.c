@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PER_DECADE = 2, MOST_STEPS = 500, WORSE = 2, MOST_COLUMNS = 16 };
+enum { PER_DECADE = 2, MOST_STEPS = 500, WORSE = 2, MOST_COLUMNS = 16, ROWS = 64 };
 
 #define HIGHEST 10.0
 #define LOWEST  1e-4
@@ -55,16 +55,17 @@ static double row_loss(const double *s, int k, int label, double *push)
     return log(sum) + most - s[label];
 }
 
-/* Scores of all rows at x: w (columns, r), then b (columns). */
-static void score(problem *p, const double *x)
+/* Scores of `rows` rows from `first` on at x: w (columns, r), then b (columns). */
+static void score(problem *p, const double *x, int first, int rows)
 {
     const tmb__axes *a = p->task->axes;
     const int columns = p->together * p->k;
+    const double *z = p->z + (size_t)first * (size_t)a->r;
+    double *scores = p->scores + first * columns;
 
-    a->la->product(
-            &(tmb__product){p->z, x, p->scores, a->n, columns, a->r, .b_t = true, .alpha = 1});
-    for (int i = 0; i < a->n * columns; i++)
-        p->scores[i] += x[columns * a->r + i % columns];
+    a->la->product(&(tmb__product){z, x, scores, rows, columns, a->r, .b_t = true, .alpha = 1});
+    for (int i = 0; i < rows * columns; i++)
+        scores[i] += x[columns * a->r + i % columns];
 }
 
 /* The loss of row i in the fit without fold `leave`, and its push. */
@@ -81,24 +82,36 @@ static double learn(const problem *p, int i, int leave, const double *s, double 
     return loss * share;
 }
 
-/* The sum over the fits that are made together: each has its own columns. */
+/* The loss of some rows, and what they add to the gradient. */
+static double add_rows(problem *p, const double *x, double *gradient, int first, int rows)
+{
+    const int r = p->task->axes->r, k = p->k, columns = p->together * k;
+    const double *z = p->z + (size_t)first * (size_t)r;
+    double *push = p->push + first * columns, loss = 0;
+
+    score(p, x, first, rows);
+    for (int i = first * p->together; i < (first + rows) * p->together; i++)
+        loss += learn(
+                p, i / p->together, p->leave + i % p->together, p->scores + i * k, p->push + i * k);
+    for (int i = 0; i < rows * columns; i++)
+        gradient[columns * r + i % columns] += push[i];
+    p->task->axes->la->product(&(tmb__product){
+            push, z, gradient, columns, r, rows, .a_t = true, .alpha = 1, .beta = 1});
+    return loss;
+}
+
+/* The sum over the fits that are made together: each has its own columns. Rows are taken so few at a
+ * time that they are still in the cache when the gradient asks for them. */
 static double objective(void *user, const double *x, double *gradient)
 {
     problem *p = user;
-    const tmb__axes *a = p->task->axes;
-    const int n = a->n, r = a->r, k = p->k, columns = p->together * k;
+    const int n = p->task->axes->n, size = p->together * p->k * p->task->axes->r;
     double loss = 0, squares = 0;
 
-    score(p, x);
-    for (int i = 0; i < n * p->together; i++)
-        loss += learn(
-                p, i / p->together, p->leave + i % p->together, p->scores + i * k, p->push + i * k);
-    memset(gradient + columns * r, 0, (size_t)columns * sizeof *gradient);
-    for (int i = 0; i < n * columns; i++)
-        gradient[columns * r + i % columns] += p->push[i];
-    a->la->product(
-            &(tmb__product){p->push, p->z, gradient, columns, r, n, .a_t = true, .alpha = 1});
-    for (int i = 0; i < columns * r; i++) {
+    memset(gradient, 0, (size_t)(size + p->together * p->k) * sizeof *gradient);
+    for (int i = 0; i < n; i += ROWS)
+        loss += add_rows(p, x, gradient, i, TMB_MIN(ROWS, n - i));
+    for (int i = 0; i < size; i++) {
         squares += x[i] * x[i];
         gradient[i] += p->penalty * x[i];
     }
@@ -128,7 +141,7 @@ static int fit_folds(problem *p, int leave, int together, double *x, double tole
                 ? 1 / (a->values[i % a->r] / (4 * a->n) + p->penalty)
                 : 4;
     TMB_TRY(tmb__minimise(&m, x));
-    score(p, x);
+    score(p, x, 0, a->n);
     return 0;
 }
 

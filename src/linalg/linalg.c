@@ -2,20 +2,45 @@
  *
  * OpenBLAS is 30 MB, takes memory for every thread and starts them when it is loaded; `thimble predict`
  * needs none of it. So it is linked to a small module, libthimble-linalg.so, that is loaded when a
- * head is fitted (base/beside.c says where it lies). */
+ * head is fitted (base/beside.c says where it lies).
+ *
+ * OpenBLAS takes a processor that is newer than itself for one of 2004 (0.3.21 so with Intel's of 2023), and
+ * computes four times slower than it could. So it is told which kernels this one can run, in the only way it
+ * takes, by a variable that is there while it is loaded; one that the user has set stands. */
 #include "linalg/linalg.h"
 
 #include "linalg/linalg_module.h"
 
 #include <math.h>
+#include <pthread.h>
+
+/* OpenBLAS' name of the first processor that had what this one has; NULL: what it finds itself will do. */
+static const char *kernels(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+        return "SkylakeX";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+#endif
+    return NULL;
+}
 
 int tmb__linalg_get(const tmb__linalg **out)
 {
+    static const char variable[] = "OPENBLAS_CORETYPE";
+    static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
     tmb__linalg_entry_fn entry = NULL;
+    bool lent;
+    int status;
 
-    TMB_TRY(tmb__part_symbol(&entry, sizeof entry, "libthimble-linalg.so", "tmb_linalg_entry"));
-    *out = entry();
-    return 0;
+    pthread_mutex_lock(&turn);
+    lent = kernels() && tmb__env_lend(variable, kernels());
+    status = tmb__part_symbol(&entry, sizeof entry, "libthimble-linalg.so", "tmb_linalg_entry");
+    if (lent) tmb__env_take_back(variable);
+    pthread_mutex_unlock(&turn);
+    if (status == 0) *out = entry();
+    return status;
 }
 
 /* The workspace that LAPACK's documentation of dsyevd asks for: 1 + 6n + 2n^2 doubles, 3 + 5n integers. */

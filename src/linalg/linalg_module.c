@@ -42,8 +42,10 @@ static void mirror(double *a, int n)
 
 static void product(const tmb__product *p)
 {
-    const int threads = begin();
+    int threads;
 
+    if (tmb__product_thin(p)) return;
+    threads = begin();
     cblas_dgemm(CblasRowMajor, p->a_t ? CblasTrans : CblasNoTrans,
             p->b_t ? CblasTrans : CblasNoTrans, p->m, p->n, p->k, p->alpha, p->a,
             p->a_t ? p->m : p->k, p->b, p->b_t ? p->k : p->n, p->beta, p->c, p->n);

@@ -61,6 +61,34 @@ TEST(linalg_product_is_the_sum_it_says)
     }
 }
 
+/* Few columns or few rows, which go another way: longer than its steps, and with rests. */
+TEST(linalg_thin_products_are_the_sum_they_say)
+{
+    enum { FEW = 3, MANY = 38, LONG = 109 };
+    const tmb__linalg *la = routines();
+    double a[MANY * LONG], b[FEW * LONG], c[FEW * LONG], expected[FEW * LONG];
+
+    draw(a, MANY * LONG, 7);
+    draw(b, FEW * LONG, 8);
+    for (int i = 0; i < MANY * FEW; i++) {
+        expected[i] = 0;
+        for (int k = 0; k < LONG; k++)
+            expected[i] += a[i / FEW * LONG + k] * b[i % FEW * LONG + k];
+    }
+    la->product(&(tmb__product){a, b, c, MANY, FEW, LONG, false, true, 1, 0});
+    assert_near(c, expected, MANY * FEW);
+    for (int beta = 0; beta < 2; beta++) {
+        draw(c, FEW * LONG, 9);
+        for (int i = 0; i < FEW * LONG; i++) {
+            expected[i] = beta * c[i];
+            for (int k = 0; k < MANY; k++)
+                expected[i] += b[k * FEW + i / LONG] * a[k * LONG + i % LONG];
+        }
+        la->product(&(tmb__product){b, a, c, FEW, LONG, MANY, true, false, 1, beta});
+        assert_near(c, expected, FEW * LONG);
+    }
+}
+
 /* a (ROWS, N) and its gram matrix (N, N), which is positive definite. */
 static void draw_gram(const tmb__linalg *la, double *a, double *gram)
 {
