@@ -139,6 +139,15 @@ static void place(const tmb__codec *codec, int y, ptrdiff_t *first, ptrdiff_t *s
     if (turns[codec->turn].from_right) *step = -*step;
 }
 
+uint8_t *tmb__canvas_place(const tmb__codec *codec, int y, int channels)
+{
+    const size_t row = (size_t)codec->width * (size_t)channels;
+
+    return codec->turn == 1 && codec->out->channels == channels
+            ? codec->out->pixels + (size_t)y * row
+            : NULL;
+}
+
 void tmb__canvas_row(const tmb__codec *codec, int y, const uint8_t *row, int channels)
 {
     int wanted = codec->out->channels, n = codec->width;

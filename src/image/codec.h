@@ -49,6 +49,8 @@ int tmb__codec_limit(tmb__codec *codec, int64_t width, int64_t height, int side_
 
 /* Memory for a picture of width x height as stored; call after tmb__codec_limit. */
 int tmb__canvas_open(tmb__codec *codec, int width, int height);
+/* Where row y of the stored picture may be decoded to as it is; NULL: canvas_row must put it there. */
+uint8_t *tmb__canvas_place(const tmb__codec *codec, int y, int channels);
 /* Row y of the stored picture: 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA. */
 void tmb__canvas_row(const tmb__codec *codec, int y, const uint8_t *row, int channels);
 

@@ -308,9 +308,15 @@ static int read_rows(reader *rd)
     rd->row = tmb__calloc((size_t)n, (size_t)channels);
     if (rd->row == NULL) return TMB_ENOMEM;
     while (c->output_scanline < c->output_height) {
-        if (jpeg_read_scanlines(c, &rd->row, 1) != 1) break;
-        if (channels == 4) cmyk_to_rgb(rd->row, n);
-        tmb__canvas_row(rd->codec, rd->rows++, rd->row, channels == 4 ? 3 : channels);
+        uint8_t *place = tmb__canvas_place(rd->codec, rd->rows, channels);
+        uint8_t *row = place && channels != 4 ? place : rd->row;
+
+        if (jpeg_read_scanlines(c, &row, 1) != 1) break;
+        if (channels == 4) cmyk_to_rgb(row, n);
+        if (row == place)
+            rd->rows++;
+        else
+            tmb__canvas_row(rd->codec, rd->rows++, row, channels == 4 ? 3 : channels);
     }
     return 0;
 }
