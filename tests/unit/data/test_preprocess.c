@@ -72,6 +72,43 @@ TEST(preprocess_keras_filters)
     }
 }
 
+/* A photo five times larger than the net's: by Keras' rules, which are nearest sampling or EXIF ignored,
+ * every byte is that of decoding in full; else it is decoded at 1/2, which leaves the resize to halve it at least. */
+TEST(preprocess_reduced_decoding_is_not_keras)
+{
+    static const struct {
+        tmb_filter filter;
+        bool ignore_exif, reduced;
+    } cases[] = {{TMB_NEAREST, true, false}, {TMB_NEAREST, false, false},
+            {TMB_BILINEAR, true, false}, {TMB_LANCZOS, true, false}, {TMB_BILINEAR, false, true}};
+    const char *path = test_temp("large.jpg");
+    tmb_image drawn, kept = {0};
+    tmb__resizer rs = {0};
+
+    assert_ok(tmb__image_new(&drawn, 90, 100, 3));
+    for (int i = 0; i < 90 * 100 * 3; i++)
+        drawn.pixels[i] = (uint8_t)(i % 251 * (i / 300 % 7));
+    assert_ok(tmb_image_write(&drawn, path, 0));
+    for (size_t i = 0; i < TMB_COUNT(cases); i++) {
+        const tmb_preprocess pre = {.size = {18, 20},
+                .channels = 3,
+                .filter = cases[i].filter,
+                .ignore_exif = cases[i].ignore_exif,
+                .scale = {1, 1, 1}};
+        tmb_image full, small;
+
+        assert_ok(tmb__preprocess_read(&pre, &rs, path, NULL, &kept, NULL));
+        assert_ok(tmb_image_read(&full, path, NULL, NULL));
+        assert_ok(tmb_image_resize(&small, &full, 18, 20, cases[i].filter));
+        assert_int_equal(memcmp(kept.pixels, small.pixels, 18 * 20 * 3) != 0, cases[i].reduced);
+        tmb_image_free(&full);
+        tmb_image_free(&small);
+    }
+    tmb__resizer_free(&rs);
+    tmb_image_free(&drawn);
+    tmb_image_free(&kept);
+}
+
 TEST(preprocess_pad_and_crop)
 {
     tmb_preprocess pre = {.size = {10, 10}, .channels = 1, .filter = TMB_BOX, .scale = {1}};
