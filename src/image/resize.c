@@ -306,8 +306,8 @@ static void plan_rows(plan *p, const tmb_image *dst, const tmb_image *src, cutte
 static void run_plan_best(const plan *p, tmb_image *dst, const tmb_image *src)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-            __builtin_cpu_supports("avx512bw")) {
+    if (tmb__isa_allowed(TMB_ISA_AVX512) && __builtin_cpu_supports("avx512f") &&
+            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")) {
         run_plan_avx512(p, dst, src);
         return;
     }

@@ -18,10 +18,13 @@
 static const char *kernels(void)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+    if (tmb__isa_allowed(TMB_ISA_AVX512) && __builtin_cpu_supports("avx512f") &&
+            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+            __builtin_cpu_supports("avx512dq"))
         return "SkylakeX";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+    if (tmb__isa_allowed(TMB_ISA_AVX2) && __builtin_cpu_supports("avx2") &&
+            __builtin_cpu_supports("fma"))
+        return "Haswell";
 #endif
     return NULL;
 }
