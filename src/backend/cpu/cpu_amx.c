@@ -367,7 +367,8 @@ static void multiply_factors(const cpu_stage *stage, const cpu_task *task)
     float *sums = tmb__cpu_at(stage, task, 2);
 
     sums += task->slice * 2 * s->taps * AMX_TILE;
-    for (int i = 0; i < n; i += TOGETHER, f.turned += f.n * s->turned, f.pairs += f.n * s->chunk_at) {
+    for (int i = 0; i < n;
+            i += TOGETHER, f.turned += f.n * s->turned, f.pairs += f.n * s->chunk_at) {
         f.n = n - i < TOGETHER ? n - i : TOGETHER;
         f.fresh = i == 0;
         tmb__cpu_amx_kernels.products(
