@@ -220,7 +220,9 @@ static cpu_stage *add_convolve(
         struct tmb_program *p, int op, amx_plan *plan, cpu_fn fn, const int *at)
 {
     const int packed = tmb__cpu_amx_pack(p, op, &plan->s, plan->turned);
-    const int space = tmb__cpu_buffer(p, CPU_TEMP, (size_t)plan->s.space * sizeof(cpu_bf16));
+    const int64_t more = plan->end.pool ? tmb__cpu_amx_pool_space(&plan->s) : 0;
+    const int space =
+            tmb__cpu_buffer(p, CPU_TEMP, (size_t)(plan->s.space + more) * sizeof(cpu_bf16));
     cpu_stage *stage;
 
     if (packed < 0 || space < 0) return NULL;

@@ -92,6 +92,9 @@ typedef struct cpu_amx_table {
     void (*untile)(const cpu_amx *s, const float *sums, const int64_t range[2], float *dw);
 } cpu_amx_table;
 
+/* bf16 numbers that `conv` needs behind its space where it pools. */
+int64_t tmb__cpu_amx_pool_space(const cpu_amx *s);
+
 extern const cpu_amx_table tmb__cpu_amx_kernels;
 void tmb__cpu_amx_turn(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned);
 void tmb__cpu_amx_pairs(const cpu_amx *s, const cpu_amx_source *dy, const int64_t range[2],

@@ -207,10 +207,12 @@ static void put_entries(
 
 /* ---- products ---- */
 
-/* Two tiles of pixels by two of channels, into c: (pixels 0, channels 0), (0, 1), (1, 0), (1, 1).
- * Tile number k of the pixels lies at `at[k]` numbers from a0 and a1. */
+enum { HALF = 2 * FLOATS }; /* from the first 16 channels of 2 x 16 pixels to the others */
+
+/* Two tiles of pixels, one after the other, by the first 16 channels into c and the others `half` floats
+ * on. Tile number k of the pixels lies at `at[k]` numbers from a0 and a1. */
 static void multiply(const cpu_bf16 *a0, const cpu_bf16 *a1, const int32_t *at, int64_t steps,
-        int64_t stride, const cpu_bf16 *w, float *c)
+        int64_t stride, const cpu_bf16 *w, float *c, int64_t half)
 {
     _tile_zero(0);
     _tile_zero(1);
@@ -226,7 +228,10 @@ static void multiply(const cpu_bf16 *a0, const cpu_bf16 *a1, const int32_t *at, 
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
     }
-    store_all(c);
+    _tile_stored(0, c, 64);
+    _tile_stored(1, c + half, 64);
+    _tile_stored(2, c + FLOATS, 64);
+    _tile_stored(3, c + half + FLOATS, 64);
 }
 
 /* ---- what is written ---- */
@@ -279,7 +284,7 @@ static void write_pixels(const ending *e, const float *c, int64_t pixel, int64_t
 {
     for (int64_t i = 0; i < n; i++, c += AMX_SIDE)
         write_pixel(e, pixel + i, limited(e, _mm512_add_ps(_mm512_load_ps(c), e->bias[0])),
-                limited(e, _mm512_add_ps(_mm512_load_ps(c + FLOATS), e->bias[1])));
+                limited(e, _mm512_add_ps(_mm512_load_ps(c + HALF), e->bias[1])));
 }
 
 /* 16 pixels from place `q` of the padded rows on; those in the padding are dropped. */
@@ -298,10 +303,17 @@ static void write_flat(const ending *e, const float *c, int64_t q)
     }
 }
 
-/* The maximum of a window of 2 x 2, with bias and limits, and whose it is. */
-TMB_INLINE __m512 best_of(const ending *e, const float *t, int h, __m128i *winner)
+/* Where the products of a row of windows of 2 x 2 stand: two rows of pixels by 16 channels, `below` floats
+ * apart, and the same of the other channels `half` floats on. */
+typedef struct two_rows {
+    const float *c;
+    int64_t below, half;
+} two_rows;
+
+/* The maximum of window number i, of half `h` of the channels, with bias and limits, and whose it is. */
+TMB_INLINE __m512 best_of(const ending *e, const two_rows *rows, int64_t i, int h, __m128i *winner)
 {
-    const float *u = t + 2 * FLOATS;
+    const float *t = rows->c + h * rows->half + 2 * i * AMX_SIDE, *u = t + rows->below;
     const __m512 t0 = _mm512_load_ps(t), t1 = _mm512_load_ps(t + AMX_SIDE);
     const __m512 u0 = _mm512_load_ps(u), u1 = _mm512_load_ps(u + AMX_SIDE);
     const __m512 top = _mm512_max_ps(t1, t0), bottom = _mm512_max_ps(u1, u0);
@@ -317,15 +329,15 @@ TMB_INLINE __m512 best_of(const ending *e, const float *t, int h, __m128i *winne
     return best;
 }
 
-/* Windows of 2 x 2 of two rows of 16 pixels: `n` results from number `at` on. */
-static void write_pooled(const ending *e, const float *c, int64_t at, int64_t n)
+/* `n` windows, results from number `at` on. */
+static void write_pooled(const ending *e, const two_rows *rows, int64_t at, int64_t n)
 {
     const int64_t out = e->s->out;
     uint8_t *where = e->end->where ? e->end->where + at * out + e->o : NULL;
 
-    for (int64_t i = 0; i < n; i++, c += 2 * AMX_SIDE) {
+    for (int64_t i = 0; i < n; i++) {
         __m128i low, high;
-        const __m512 a = best_of(e, c, 0, &low), b = best_of(e, c + FLOATS, 1, &high);
+        const __m512 a = best_of(e, rows, i, 0, &low), b = best_of(e, rows, i, 1, &high);
 
         write_pixel(e, at + i, a, b);
         if (where)
@@ -365,13 +377,13 @@ static void conv_row(
         const cpu_bf16 *a0 = a[0] + x * size, *a1 = pool ? a[1] + x * size : a0 + 16 * size;
         const int64_t n = width - x < block ? width - x : block;
 
-        multiply(a0, a1, at, s->steps, 2 * size, w, c);
+        multiply(a0, a1, at, s->steps, 2 * size, w, c, HALF);
         if (pool) {
-            write_pooled(e, c, oy / 2 * (s->ow / 2) + x / 2, n / 2);
+            write_pooled(e, &(two_rows){c, FLOATS, HALF}, oy / 2 * (s->ow / 2) + x / 2, n / 2);
             continue;
         }
         write_pixels(e, c, oy * s->ow + x, n < 16 ? n : 16);
-        if (n > 16) write_pixels(e, c + 2 * FLOATS, oy * s->ow + x + 16, n - 16);
+        if (n > 16) write_pixels(e, c + FLOATS, oy * s->ow + x + 16, n - 16);
     }
 }
 
@@ -382,9 +394,48 @@ static void conv_flat(
     const cpu_bf16 *a = x + q * AMX_DEPTH;
     float c[4 * FLOATS] __attribute__((aligned(64)));
 
-    multiply(a, a + AMX_TILE, at, e->s->steps, 64, w, c);
+    multiply(a, a + AMX_TILE, at, e->s->steps, 64, w, c, HALF);
     write_flat(e, c, q);
-    write_flat(e, c + 2 * FLOATS, q + 16);
+    write_flat(e, c + FLOATS, q + 16);
+}
+
+/* Parts of 32 pixels that hold the picture and the padding between its rows. */
+static int64_t flat_parts(const cpu_amx *s)
+{
+    return ((s->oh - 1) * s->pitch + s->ow + 31) / 32;
+}
+
+/* A narrow picture fills tiles better over the ends of its rows: it is convolved whole, then pooled. */
+static bool is_narrow(const cpu_amx *s)
+{
+    const int64_t by_rows = s->oh / 2 * ((s->ow / 2 * 2 + 15) / 16);
+
+    return !s->thin && 8 * by_rows > 9 * flat_parts(s);
+}
+
+int64_t tmb__cpu_amx_pool_space(const cpu_amx *s)
+{
+    return is_narrow(s) ? 2 * flat_parts(s) * 2 * HALF : 0;
+}
+
+static void conv_narrow(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *packed,
+        const int32_t *at, void *y, cpu_bf16 *x)
+{
+    const int64_t parts = flat_parts(s), half = parts * HALF;
+    float *c = (float *)(void *)(x + s->space);
+
+    for (int64_t b = 0; b < s->blocks; b++) {
+        const ending e = ending_of(s, end, b, y);
+
+        for (int64_t i = 0; i < parts; i++)
+            multiply(x + 2 * i * AMX_TILE, x + (2 * i + 1) * AMX_TILE, at, s->steps, 64,
+                    packed + b * s->steps * 2 * AMX_TILE, c + i * HALF, half);
+        for (int64_t oy = 0; oy + 2 <= s->oh; oy += 2) {
+            const two_rows rows = {c + oy * s->pitch * AMX_SIDE, s->pitch * AMX_SIDE, half};
+
+            write_pooled(&e, &rows, oy / 2 * (s->ow / 2), s->ow / 2);
+        }
+    }
 }
 
 static void conv_thin(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *packed,
@@ -419,7 +470,7 @@ static void conv_blocks(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16
     const bool flat = s->stride[0] == 1 && s->stride[1] == 1 && !end->pool;
     const bool small = s->packed * (int64_t)sizeof *packed <= HALF_L2;
     const int64_t row = s->stride[0] * s->pitch * AMX_DEPTH, step = 1 + end->pool;
-    const int64_t parts = flat ? ((s->oh - 1) * s->pitch + s->ow + 31) / 32 : s->oh / step;
+    const int64_t parts = flat ? flat_parts(s) : s->oh / step;
 
     for (int64_t i = 0; i < parts * s->blocks; i++) {
         const int64_t part = small ? i / s->blocks : i % parts;
@@ -447,7 +498,10 @@ static void conv(const cpu_amx *s, const cpu_amx_end *end, const cpu_amx_source 
         conv_thin(s, end, packed, at, y, space);
     } else {
         put_blocks(s, x, space);
-        conv_blocks(s, end, packed, at, y, space);
+        if (end->pool && is_narrow(s))
+            conv_narrow(s, end, packed, at, y, space);
+        else
+            conv_blocks(s, end, packed, at, y, space);
     }
     tiles_end();
 }

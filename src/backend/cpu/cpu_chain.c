@@ -272,7 +272,6 @@ int tmb__cpu_chain_forward(struct tmb_program *p, int op)
                     BAND_BYTES)
         plan->band++;
     p->fused[ops.depth] = p->fused[ops.last] = 1;
-    p->fused[op] = 0;
     p->how[op] = plan->has_first ? "own bf16, with the two convolutions behind it"
                                  : "own bf16, with the convolution behind it";
     return add_stage(p, &ops, plan);
