@@ -414,74 +414,75 @@ static int check_constraint(const match *m)
     return c->axes >> rank ? fail_op(m, "axes that w does not have") : 0;
 }
 
-static int check_attributes(const match *m)
+static int check_conv_act(const match *m)
 {
-    switch (m->op->kind) {
-    case TMB_OP_CONV:
-        TMB_TRY(check_act(m));
-        return check_conv(m);
-    case TMB_OP_CONV_BWD_DATA:
-    case TMB_OP_CONV_BWD_WEIGHTS:
-        return check_conv(m);
-    case TMB_OP_POOL:
-        TMB_TRY(check_where(m, m->op->out[1], false));
-        return check_pool(m);
-    case TMB_OP_POOL_BWD:
-        TMB_TRY(check_where(m, m->op->in[1], true));
-        return check_pool(m);
-    case TMB_OP_GLOBAL_POOL:
-        return check_where(m, m->op->out[1], false);
-    case TMB_OP_GLOBAL_POOL_BWD:
-        return check_where(m, m->op->in[1], true);
-    case TMB_OP_DENSE:
-    case TMB_OP_ACT:
-    case TMB_OP_ACT_BWD:
-    case TMB_OP_BN:
-    case TMB_OP_BN_INFER:
-    case TMB_OP_ADD:
-        return check_act(m);
-    case TMB_OP_PRELU:
-    case TMB_OP_PRELU_BWD:
-        return check_prelu(m);
-    case TMB_OP_MERGE:
-    case TMB_OP_MERGE_BWD:
-        return check_merge(m);
-    case TMB_OP_PERMUTE:
-        return check_permute(m);
-    case TMB_OP_UPSAMPLE:
-    case TMB_OP_UPSAMPLE_BWD:
-        return check_upsample(m);
-    case TMB_OP_RANDOM:
-        return check_random(m);
-    case TMB_OP_PAD:
-    case TMB_OP_PAD_BWD:
-        return check_pad(m);
-    case TMB_OP_CONCAT:
-    case TMB_OP_CONCAT_BWD:
-        return check_concat(m);
-    case TMB_OP_RESHAPE:
-        return check_reshape(m);
-    case TMB_OP_LOSS:
-        return check_loss(m);
-    case TMB_OP_DROPOUT:
-    case TMB_OP_DROPOUT_BWD:
-        return check_dropout(m);
-    case TMB_OP_CONSTRAIN:
-        return check_constraint(m);
-    case TMB_OP_SGD:
-    case TMB_OP_RMSPROP:
-    case TMB_OP_ADAM:
-    case TMB_OP_ADAGRAD:
-    case TMB_OP_ADADELTA:
-    case TMB_OP_ADAMAX:
-    case TMB_OP_NADAM:
-    case TMB_OP_LION:
-    case TMB_OP_CLIP:
-        return check_optimizer(m);
-    default:
-        return 0;
-    }
+    TMB_TRY(check_act(m));
+    return check_conv(m);
 }
+
+static int check_global(const match *m)
+{
+    return check_where(m, m->op->out[1], false);
+}
+
+static int check_global_bwd(const match *m)
+{
+    return check_where(m, m->op->in[1], true);
+}
+
+static int check_pool_where(const match *m)
+{
+    TMB_TRY(check_global(m));
+    return check_pool(m);
+}
+
+static int check_pool_bwd(const match *m)
+{
+    TMB_TRY(check_global_bwd(m));
+    return check_pool(m);
+}
+
+static int (*const attributes[TMB_OP_COUNT])(const match *m) = {
+        [TMB_OP_CONV] = check_conv_act,
+        [TMB_OP_CONV_BWD_DATA] = check_conv,
+        [TMB_OP_CONV_BWD_WEIGHTS] = check_conv,
+        [TMB_OP_POOL] = check_pool_where,
+        [TMB_OP_POOL_BWD] = check_pool_bwd,
+        [TMB_OP_GLOBAL_POOL] = check_global,
+        [TMB_OP_GLOBAL_POOL_BWD] = check_global_bwd,
+        [TMB_OP_DENSE] = check_act,
+        [TMB_OP_ACT] = check_act,
+        [TMB_OP_ACT_BWD] = check_act,
+        [TMB_OP_BN] = check_act,
+        [TMB_OP_BN_INFER] = check_act,
+        [TMB_OP_ADD] = check_act,
+        [TMB_OP_PRELU] = check_prelu,
+        [TMB_OP_PRELU_BWD] = check_prelu,
+        [TMB_OP_MERGE] = check_merge,
+        [TMB_OP_MERGE_BWD] = check_merge,
+        [TMB_OP_PERMUTE] = check_permute,
+        [TMB_OP_UPSAMPLE] = check_upsample,
+        [TMB_OP_UPSAMPLE_BWD] = check_upsample,
+        [TMB_OP_RANDOM] = check_random,
+        [TMB_OP_PAD] = check_pad,
+        [TMB_OP_PAD_BWD] = check_pad,
+        [TMB_OP_CONCAT] = check_concat,
+        [TMB_OP_CONCAT_BWD] = check_concat,
+        [TMB_OP_RESHAPE] = check_reshape,
+        [TMB_OP_LOSS] = check_loss,
+        [TMB_OP_DROPOUT] = check_dropout,
+        [TMB_OP_DROPOUT_BWD] = check_dropout,
+        [TMB_OP_CONSTRAIN] = check_constraint,
+        [TMB_OP_SGD] = check_optimizer,
+        [TMB_OP_RMSPROP] = check_optimizer,
+        [TMB_OP_ADAM] = check_optimizer,
+        [TMB_OP_ADAGRAD] = check_optimizer,
+        [TMB_OP_ADADELTA] = check_optimizer,
+        [TMB_OP_ADAMAX] = check_optimizer,
+        [TMB_OP_NADAM] = check_optimizer,
+        [TMB_OP_LION] = check_optimizer,
+        [TMB_OP_CLIP] = check_optimizer,
+};
 
 int tmb__op_shape_check(const tmb_op_list *list, int op)
 {
@@ -489,5 +490,5 @@ int tmb__op_shape_check(const tmb_op_list *list, int op)
 
     TMB_TRY(match_side(&m, false));
     TMB_TRY(match_side(&m, true));
-    return check_attributes(&m);
+    return attributes[m.op->kind] ? attributes[m.op->kind](&m) : 0;
 }

@@ -33,16 +33,18 @@ int tmb__linalg_get(const tmb__linalg **out)
 {
     static const char variable[] = "OPENBLAS_CORETYPE";
     static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-    tmb__linalg_entry_fn entry = NULL;
-    bool lent;
-    int status;
+    static tmb__linalg_entry_fn entry; /* once it is found */
+    int status = 0;
 
     pthread_mutex_lock(&turn);
-    lent = kernels() && tmb__env_lend(variable, kernels());
-    status = tmb__part_symbol(&entry, sizeof entry, "libthimble-linalg.so", "tmb_linalg_entry");
-    if (lent) tmb__env_take_back(variable);
-    pthread_mutex_unlock(&turn);
+    if (!entry) {
+        const bool lent = kernels() && tmb__env_lend(variable, kernels());
+
+        status = tmb__part_symbol(&entry, sizeof entry, "libthimble-linalg.so", "tmb_linalg_entry");
+        if (lent) tmb__env_take_back(variable);
+    }
     if (status == 0) *out = entry();
+    pthread_mutex_unlock(&turn);
     return status;
 }
 

@@ -1,4 +1,5 @@
 /* test_cpu_simd.c - our CPU kernels: every instruction set that this CPU has against the plainest one */
+#include "backend/backend.h"
 #include "backend/cpu/cpu_simd.h"
 #include "test.h"
 
@@ -350,4 +351,33 @@ TEST(cpu_simd_winograd_is_right)
         for (int pad = 0; tmb__cpu_simd_get(i) && pad < 3; pad++)
             check_winograd(tmb__cpu_simd_get(i), pad);
     }
+}
+
+/* Only while it computes: the caller's numbers are the caller's. */
+TEST(cpu_takes_denormals_for_0)
+{
+    tmb_tensor tensor[] = {{.role = TMB_ROLE_INPUT, .rank = 2, .batched = true, .dim = {1, 3}},
+            {.role = TMB_ROLE_OUTPUT, .rank = 2, .batched = true, .dim = {1, 3}}};
+    tmb_op op = tmb__op_init(TMB_OP_SCALE, "scale");
+    const tmb_op_list list = {
+            .tensors = tensor, .ops = &op, .n_tensors = 2, .n_ops = 1, .max_batch = 1};
+    const float x[] = {1e-39f, -4, 1e-30f};
+    const tmb_bind bind = {0, x};
+    volatile float small = 1e-39f;
+    float y[3];
+    tmb_device *device;
+    tmb_program *program;
+
+    tensor[0].name = tensor[1].name = "tensor";
+    op.in[0] = 0;
+    op.out[0] = 1;
+    op.attr.scale = 2;
+    assert_ok(tmb_device_open(&device, "cpu", 1));
+    assert_ok(tmb__program_new(&program, device, &list));
+    assert_ok(device->backend->run(program, &(tmb_run){.n = 1, .binds = &bind, .n_binds = 1}));
+    assert_ok(device->backend->read(program, 1, y));
+    assert_true(y[0] == 0 && y[1] == -8 && y[2] == 2e-30f);
+    assert_true(2 * small > small);
+    tmb__program_free(device, program);
+    tmb_device_free(device);
 }
