@@ -199,32 +199,31 @@ static void choose_places(struct tmb_program *p)
     }
 }
 
-static int first_time(const struct tmb_program *p, const cpu_buffer *b)
-{
-    return b->place == CPU_LOCAL ? b->first : p->stages[b->first].level;
-}
-
-/* PITFALL: levels count by stage, so the last level of a buffer is not that of its last stage: a
- * later stage of the list may stand in an earlier level. */
-static int last_time(const struct tmb_program *p, int number)
-{
-    const cpu_buffer *b = &p->buffers[number];
-    int last = 0;
-
-    if (b->place == CPU_LOCAL) return b->last;
-    for (int s = b->first; s <= b->last; s++) {
-        for (int i = 0; i < p->stages[s].n_uses; i++) {
-            if (p->stages[s].use[i] == number && p->stages[s].level > last)
-                last = p->stages[s].level;
-        }
-    }
-    return last;
-}
-
 typedef struct range {
     int buffer, first, last;
     size_t offset, size;
 } range;
+
+/* From when to when the buffer is in use: stages in scratch, levels in the arena.
+ *
+ * PITFALL: a later stage of the list may stand in an earlier level, so neither the first level of a buffer
+ * is that of its first stage nor the last that of its last. */
+static void find_time(const struct tmb_program *p, range *out)
+{
+    const cpu_buffer *b = &p->buffers[out->buffer];
+
+    out->first = b->place == CPU_LOCAL ? b->first : p->n_levels;
+    out->last = b->place == CPU_LOCAL ? b->last : 0;
+    for (int s = b->first; s <= b->last && b->place != CPU_LOCAL; s++) {
+        const cpu_stage *stage = &p->stages[s];
+
+        for (int i = 0; i < stage->n_uses; i++) {
+            if (stage->use[i] != out->buffer) continue;
+            if (stage->level < out->first) out->first = stage->level;
+            if (stage->level > out->last) out->last = stage->level;
+        }
+    }
+}
 
 /* The lowest offset at which `mine` meets none of the placed ranges that live when it does. */
 static size_t first_fit(const range *placed, int n, const range *mine)
@@ -258,10 +257,7 @@ static size_t pack_place(struct tmb_program *p, cpu_place place, range *ranges)
         int at = n;
 
         if (b->place != place || b->same_as != i) continue;
-        if (place != CPU_KEPT) {
-            mine.first = first_time(p, b);
-            mine.last = last_time(p, i);
-        }
+        if (place != CPU_KEPT) find_time(p, &mine);
         for (; at > 0 && ranges[at - 1].size < mine.size; at--)
             ranges[at] = ranges[at - 1];
         ranges[at] = mine;
