@@ -240,7 +240,7 @@ static double loss(const tmb_loss_row *row)
 /* THIMBLE_CPU, which the library reads for its own host. */
 static tmb_isa isa_wanted(void)
 {
-    static const char *const names[] = {"x86-64", "avx2", "avx512", "amx"};
+    static const char *const names[] = {"x86-64", "avx2", "avx512", "avx512-bf16", "amx"};
     const char *text = getenv("THIMBLE_CPU");
     unsigned isa = TMB_ISA_ANY;
 

@@ -7,7 +7,7 @@ static const struct {
     const char *key, *name, *unit;
 } lines[TMB_CEILINGS] = {
         [TMB_CEILING_F32] = {"f32", "f32, multiply and add", "GFLOP/s"},
-        [TMB_CEILING_BF16] = {"bf16", "bf16, matrix unit", "GFLOP/s"},
+        [TMB_CEILING_BF16] = {"bf16", "bf16, multiply and add", "GFLOP/s"},
         [TMB_CEILING_BF16_L2] = {"bf16_l2", "bf16, from L2", "GFLOP/s"},
         [TMB_CEILING_READ_L2] = {"read_l2", "read from L2", "GB/s"},
         [TMB_CEILING_COPY_L2] = {"copy_l2", "copy in L2", "GB/s"},

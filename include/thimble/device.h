@@ -25,7 +25,7 @@ TMB_API void tmb_device_free(tmb_device *device);
 /* The name of device number `index` of this machine, NULL past the last; static text. */
 TMB_API const char *tmb_device_name(int index);
 TMB_API int tmb_device_threads(const tmb_device *device);
-/* What it computes with: of "cpu" the instruction set in use, x86-64, avx2, avx512 or amx, which
+/* What it computes with: of "cpu" the instruction set in use, x86-64, avx2, avx512, avx512-bf16 or amx, which
  * THIMBLE_CPU limits (read once in a process); "" if it does not say. Lives as the device. */
 TMB_API const char *tmb_device_about(const tmb_device *device);
 

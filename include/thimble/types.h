@@ -7,7 +7,7 @@
 /* What a device can do at most: operations a second (a multiply-add is two) and bytes a second. */
 typedef enum tmb_ceiling {
     TMB_CEILING_F32,     /* vectors, between registers */
-    TMB_CEILING_BF16,    /* the matrix unit, between registers */
+    TMB_CEILING_BF16,    /* products of pairs or tiles, between registers */
     TMB_CEILING_BF16_L2, /* the same from L2 */
     TMB_CEILING_READ_L2,
     TMB_CEILING_COPY_L2, /* copies count twice */
@@ -28,11 +28,12 @@ typedef struct tmb_ceilings {
 
 /* Instruction sets of x86 that there are kernels for; each holds those before it. */
 typedef enum tmb_isa {
-    TMB_ISA_ANY,    /* as much as the CPU has */
-    TMB_ISA_X86_64, /* as it began; oneDNN takes SSE 4.1 */
-    TMB_ISA_AVX2,   /* with FMA */
-    TMB_ISA_AVX512, /* F, BW, DQ, VL */
-    TMB_ISA_AMX     /* bf16 tiles */
+    TMB_ISA_ANY,         /* as much as the CPU has */
+    TMB_ISA_X86_64,      /* as it began; oneDNN takes SSE 4.1 */
+    TMB_ISA_AVX2,        /* with FMA */
+    TMB_ISA_AVX512,      /* F, BW, DQ, VL */
+    TMB_ISA_AVX512_BF16, /* products of bf16 pairs */
+    TMB_ISA_AMX          /* and of bf16 tiles */
 } tmb_isa;
 
 /* Element-wise functions as Keras has them, and softmax. */

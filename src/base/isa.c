@@ -10,7 +10,7 @@ enum { UNREAD = -2, UNKNOWN };
 
 static int look(void)
 {
-    static const char *const names[] = {"x86-64", "avx2", "avx512", "amx"};
+    static const char *const names[] = {"x86-64", "avx2", "avx512", "avx512-bf16", "amx"};
     const char *text = tmb__env(TMB_ENV_CPU);
 
     if (!text) return TMB_ISA_ANY;
@@ -38,7 +38,8 @@ int tmb__isa_asked(tmb_isa *out)
 
     *out = isa == UNKNOWN ? TMB_ISA_ANY : (tmb_isa)isa;
     if (isa != UNKNOWN) return 0;
-    return tmb__fail(TMB_EINVAL, "THIMBLE_CPU is '%s', expected x86-64, avx2, avx512 or amx",
+    return tmb__fail(TMB_EINVAL,
+            "THIMBLE_CPU is '%s', expected x86-64, avx2, avx512, avx512-bf16 or amx",
             tmb__printable(text ? text : ""));
 }
 

@@ -15,6 +15,7 @@
 #define THIMBLE_BACKEND_CPU_CPU_H
 
 #include "cpu_simd.h"
+#include "cpu_tiles.h"
 
 #include <thimble/plugin.h>
 
@@ -111,8 +112,9 @@ typedef struct cpu_level {
 struct tmb_backend_device {
     tmb_host host;
     const cpu_simd *simd;
-    tmb_isa isa;  /* in use */
-    void *engine; /* dnnl_engine_t */
+    tmb_isa isa;            /* in use */
+    const cpu_tiles *tiles; /* NULL: no products in bf16 */
+    void *engine;           /* dnnl_engine_t */
 };
 
 typedef void (*cpu_drop)(void *thing);
@@ -123,7 +125,7 @@ struct tmb_program {
     const cpu_simd *simd;
     int workers;
     int n_tensors, n_ops, max_batch, group_rows;
-    bool bf16; /* wanted, and the CPU has AMX */
+    bool bf16; /* wanted, and the device has tiles */
     tmb_tensor *tensors;
     tmb_op *ops;
     cpu_buffer *buffers; /* the list's tensors first */
@@ -188,7 +190,7 @@ void *tmb__cpu_base(const cpu_stage *stage, const cpu_task *task, int slot);
 
 /* ---- measuring the CPU (cpu_peaks.c) ---- */
 
-int tmb__cpu_ceilings(tmb_backend_device *device, bool amx, int threads, tmb_ceilings *out);
+int tmb__cpu_ceilings(tmb_backend_device *device, int threads, tmb_ceilings *out);
 
 /* ---- instruction sets (cpu_simd.c) ---- */
 

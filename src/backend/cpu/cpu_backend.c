@@ -85,7 +85,7 @@ static int copy_list(struct tmb_program *p, const tmb_op_list *list)
     p->n_tensors = list->n_tensors;
     p->n_ops = list->n_ops;
     p->max_batch = list->max_batch;
-    p->bf16 = list->bf16 && p->device->isa == TMB_ISA_AMX;
+    p->bf16 = list->bf16 && p->device->tiles;
     p->group_rows = (list->max_batch + CPU_GROUPS - 1) / CPU_GROUPS;
     p->max_buffers = list->n_tensors + 8 * list->n_ops + 8;
     p->max_stages = 6 * list->n_ops + 8;
@@ -220,7 +220,7 @@ static void op_how(const struct tmb_program *p, int op, tmb_op_how *out)
 
 static bool gains_by_bf16(tmb_backend_device *device)
 {
-    return device->isa == TMB_ISA_AMX;
+    return device->tiles != NULL;
 }
 
 static const char *about(tmb_backend_device *device)
@@ -230,7 +230,7 @@ static const char *about(tmb_backend_device *device)
 
 static int ceilings(tmb_backend_device *device, int threads, tmb_ceilings *out)
 {
-    return tmb__cpu_ceilings(device, gains_by_bf16(device), threads, out);
+    return tmb__cpu_ceilings(device, threads, out);
 }
 
 const tmb_backend *tmb_backend_cpu(uint32_t host_abi);

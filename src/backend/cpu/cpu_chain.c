@@ -16,9 +16,9 @@ typedef struct chain_ops {
 
 typedef struct chain_plan {
     bool has_first, x_half;
-    cpu_amx first, last;
-    cpu_amx_end first_end, last_end;
-    cpu_amx_depth depth;
+    cpu_bf16_conv first, last;
+    cpu_bf16_end first_end, last_end;
+    cpu_bf16_depth depth;
     int64_t band; /* rows of the depthwise result at a time */
 } chain_plan;
 
@@ -39,7 +39,7 @@ static bool is_pointwise(const struct tmb_program *p, int op)
 
     if (o->kind != TMB_OP_CONV) return false;
     c = conv_of(p, op);
-    return tmb__cpu_amx_fits(p, &c) && c.kh * c.kw == 1 && c.oh == c.h && c.ow == c.w &&
+    return tmb__cpu_bf16_fits(p, &c) && c.kh * c.kw == 1 && c.oh == c.h && c.ow == c.w &&
             c.stride[0] * c.stride[1] == 1 && tmb__cpu_relu_taker(p, op) < 0 &&
             (act == TMB_LINEAR || act == TMB_RELU || act == TMB_RELU6);
 }
@@ -90,15 +90,15 @@ bool tmb__cpu_chain_starts(const struct tmb_program *p, int op)
 enum { X, FIRST_W, FIRST_B, DEPTH_W, DEPTH_B, LAST_W, LAST_B, Y, FIRST_Y, DEPTH_Y, SPACE, KERNEL };
 
 /* `n` pixels of a pointwise convolution, from pixel `from` of x on, to y. */
-static void some_pixels(const cpu_amx *whole, const cpu_amx_end *end, cpu_amx_source x,
+static void some_pixels(const cpu_bf16_conv *whole, const cpu_bf16_end *end, cpu_bf16_source x,
         int64_t from, int64_t n, const cpu_bf16 *packed, void *y, cpu_bf16 *space)
 {
     const int64_t size = x.half ? sizeof(cpu_bf16) : sizeof(float);
-    cpu_amx s = *whole;
+    cpu_bf16_conv s = *whole;
 
     s.w = s.ow = s.pitch = n;
     x.at = (const char *)x.at + from * s.in * size;
-    tmb__cpu_amx_kernels.conv(&s, end, &x, packed, y, space);
+    tmb__cpu_bf16_kernels.conv(&s, end, &x, packed, y, space);
 }
 
 /* Rows of the depthwise picture that are at hand, from `first` to `end`. */
@@ -113,8 +113,8 @@ static void want_rows(
     const chain_plan *plan = stage->data;
     const int64_t width = plan->depth.w, line = width * plan->depth.c;
     cpu_bf16 *rows = tmb__cpu_at(stage, task, FIRST_Y);
-    const cpu_amx_source x = {tmb__cpu_at(stage, task, X), plan->x_half, NULL};
-    cpu_amx_end end = plan->first_end;
+    const cpu_bf16_source x = {tmb__cpu_at(stage, task, X), plan->x_half, NULL};
+    cpu_bf16_end end = plan->first_end;
 
     if (kept->end < from) kept->end = from;
     if (from > kept->first)
@@ -134,34 +134,34 @@ static void some_rows(
         const cpu_stage *stage, const cpu_task *task, rows_kept *kept, int64_t oy, int64_t n)
 {
     const chain_plan *plan = stage->data;
-    const cpu_amx_depth *whole = &plan->depth;
+    const cpu_bf16_depth *whole = &plan->depth;
     const int64_t from = oy * whole->stride[0] - whole->pad[0];
     const int64_t reach = (n - 1) * whole->stride[0] + (whole->kh - 1) * whole->dilation[0] + 1;
     const int64_t first = from > 0 ? from : 0,
                   end = from + reach < whole->h ? from + reach : whole->h;
     const int64_t size = plan->x_half ? sizeof(cpu_bf16) : sizeof(float);
     const char *x = tmb__cpu_at(stage, task, X);
-    cpu_amx_source rows = {x + first * whole->w * whole->c * size, plan->x_half, NULL};
-    cpu_amx_depth part = *whole;
+    cpu_bf16_source rows = {x + first * whole->w * whole->c * size, plan->x_half, NULL};
+    cpu_bf16_depth part = *whole;
 
     if (plan->has_first) {
         want_rows(stage, task, kept, first, end);
-        rows = (cpu_amx_source){tmb__cpu_at(stage, task, FIRST_Y), true, NULL};
+        rows = (cpu_bf16_source){tmb__cpu_at(stage, task, FIRST_Y), true, NULL};
     }
     part.h = end - first;
     part.oh = n;
     part.pad[0] = first - from;
     part.end.bias = tmb__cpu_at(stage, task, DEPTH_B);
-    tmb__cpu_amx_depthwise(&part, &rows, tmb__cpu_at(stage, task, DEPTH_W),
+    tmb__cpu_bf16_depthwise(&part, &rows, tmb__cpu_at(stage, task, DEPTH_W),
             tmb__cpu_at(stage, task, DEPTH_Y), tmb__cpu_at(stage, task, KERNEL));
 }
 
 static void forward(const cpu_stage *stage, const cpu_task *task)
 {
     const chain_plan *plan = stage->data;
-    const cpu_amx_source middle = {tmb__cpu_at(stage, task, DEPTH_Y), true, NULL};
+    const cpu_bf16_source middle = {tmb__cpu_at(stage, task, DEPTH_Y), true, NULL};
     const int64_t size = plan->last_end.half ? sizeof(cpu_bf16) : sizeof(float);
-    cpu_amx_end end = plan->last_end;
+    cpu_bf16_end end = plan->last_end;
     rows_kept kept = {0, 0};
     char *y = tmb__cpu_at(stage, task, Y);
 
@@ -178,25 +178,26 @@ static void forward(const cpu_stage *stage, const cpu_task *task)
 
 /* ---- building ---- */
 
-static cpu_amx_end end_of(const struct tmb_program *p, int op, bool half)
+static cpu_bf16_end end_of(const struct tmb_program *p, int op, bool half)
 {
     const tmb_activation act = p->ops[op].attr.act;
 
-    return (cpu_amx_end){.relu = act != TMB_LINEAR, .most = act == TMB_RELU6 ? 6 : 0, .half = half};
+    return (cpu_bf16_end){
+            .relu = act != TMB_LINEAR, .most = act == TMB_RELU6 ? 6 : 0, .half = half};
 }
 
 /* bf16 numbers that the pointwise kernel needs for `n` pixels at a time. */
-static int64_t space_of(const cpu_conv *conv, int64_t n)
+static int64_t space_of(const struct tmb_program *p, const cpu_conv *conv, int64_t n)
 {
     cpu_conv c = *conv;
 
     c.h = c.oh = 1;
     c.w = c.ow = n;
-    return tmb__cpu_amx_geometry(&c, CPU_FORWARD).space;
+    return tmb__cpu_bf16_geometry(p, &c, CPU_FORWARD).space;
 }
 
 /* Rows of the first convolution that a band of n rows reaches. */
-static int64_t rows_of(const cpu_amx_depth *d, int64_t n)
+static int64_t rows_of(const cpu_bf16_depth *d, int64_t n)
 {
     const int64_t reach = (n - 1) * d->stride[0] + (d->kh - 1) * d->dilation[0] + 1;
 
@@ -215,9 +216,9 @@ static int add_stage(struct tmb_program *p, const chain_ops *ops, chain_plan *pl
     const cpu_conv c = conv_of(p, ops->depth), from = conv_of(p, first ? ops->first : ops->last);
     const cpu_conv to = conv_of(p, ops->last);
     const int64_t rows = rows_of(&plan->depth, plan->band);
-    const int64_t space[2] = {space_of(&from, rows * c.w), space_of(&to, plan->band * c.ow)};
-    const int packed[2] = {first ? tmb__cpu_amx_pack(p, ops->first, &plan->first, false) : -1,
-            tmb__cpu_amx_pack(p, ops->last, &plan->last, false)};
+    const int64_t space[2] = {space_of(p, &from, rows * c.w), space_of(p, &to, plan->band * c.ow)};
+    const int packed[2] = {first ? tmb__cpu_bf16_pack(p, ops->first, &plan->first, false) : -1,
+            tmb__cpu_bf16_pack(p, ops->last, &plan->last, false)};
     const int uses[] = {[X] = first ? first->in[0] : depth->in[0],
             [FIRST_W] = packed[0],
             [FIRST_B] = first ? first->in[2] : -1,
@@ -259,11 +260,11 @@ int tmb__cpu_chain_forward(struct tmb_program *p, int op)
     if (plan->has_first) {
         const cpu_conv first = conv_of(p, ops.first);
 
-        plan->first = tmb__cpu_amx_geometry(&first, CPU_FORWARD);
+        plan->first = tmb__cpu_bf16_geometry(p, &first, CPU_FORWARD);
         plan->first_end = end_of(p, ops.first, true);
     }
     c = conv_of(p, ops.last);
-    plan->last = tmb__cpu_amx_geometry(&c, CPU_FORWARD);
+    plan->last = tmb__cpu_bf16_geometry(p, &c, CPU_FORWARD);
     plan->last_end = end_of(p, ops.last, tmb__cpu_keep_half(p, p->ops[ops.last].out[0]));
     plan->band = 1;
     while (plan->band < plan->depth.oh &&

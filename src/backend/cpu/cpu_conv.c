@@ -126,7 +126,7 @@ int tmb__cpu_build_CONV(struct tmb_program *p, int op)
     cpu_stage *stage;
 
     if (tmb__cpu_chain_starts(p, op)) return tmb__cpu_chain_forward(p, op);
-    if (tmb__cpu_amx_fits(p, &conv)) return tmb__cpu_amx_forward(p, op, &conv);
+    if (tmb__cpu_bf16_fits(p, &conv)) return tmb__cpu_bf16_forward(p, op, &conv);
     if (tmb__cpu_depth_fits(p, o, &conv)) return tmb__cpu_depth_forward(p, op, &conv);
     if (tmb__cpu_thin_fits(&conv)) return tmb__cpu_thin_forward(p, op, &conv);
     if (tmb__cpu_wino_fits(&conv, 1)) return tmb__cpu_wino_forward(p, op, &conv);
@@ -167,7 +167,7 @@ int tmb__cpu_build_CONV_BWD_DATA(struct tmb_program *p, int op)
     int packed, scratch, status;
     cpu_stage *stage;
 
-    if (tmb__cpu_amx_fits_back(p, &conv)) return tmb__cpu_amx_back_data(p, op, &conv);
+    if (tmb__cpu_bf16_fits_back(p, &conv)) return tmb__cpu_bf16_back_data(p, op, &conv);
     if (tmb__cpu_wino_fits(&conv, 1)) return tmb__cpu_wino_back_data(p, op, &conv);
     status = start(p, &plan, CPU_BACK_DATA, &conv, false);
     if (status < 0) return status;
@@ -273,7 +273,7 @@ int tmb__cpu_build_CONV_BWD_WEIGHTS(struct tmb_program *p, int op)
     conv_plan *plan;
     cpu_stage *stage;
 
-    if (tmb__cpu_amx_fits_back(p, &conv)) return tmb__cpu_amx_back_weights(p, op, &conv);
+    if (tmb__cpu_bf16_fits_back(p, &conv)) return tmb__cpu_bf16_back_weights(p, op, &conv);
     if (tmb__cpu_thin_fits(&conv)) return tmb__cpu_thin_back_weights(p, op, &conv);
     if (tmb__cpu_wino_fits_weights(p, &conv)) return tmb__cpu_wino_back_weights(p, op, &conv);
     status = start(p, &plan, CPU_BACK_WEIGHTS, &conv, bias);

@@ -2,7 +2,7 @@
 #ifndef THIMBLE_BACKEND_CPU_CPU_CONV_H
 #define THIMBLE_BACKEND_CPU_CPU_CONV_H
 
-#include "cpu_amx.h"
+#include "cpu_bf16.h"
 #include "cpu_dnnl.h"
 
 /* The tensor is kept in bf16 between ops; the op that writes it has it so (cpu_fuse.c). */
@@ -48,22 +48,23 @@ int tmb__cpu_chain_forward(struct tmb_program *p, int op);
 
 /* Depthwise ones in bf16 (cpu_depth.c). */
 bool tmb__cpu_depth_fits(const struct tmb_program *p, const tmb_op *op, const cpu_conv *conv);
-cpu_amx_depth tmb__cpu_depth_geometry(const cpu_conv *conv);
+cpu_bf16_depth tmb__cpu_depth_geometry(const cpu_conv *conv);
 size_t tmb__cpu_depth_space(const cpu_conv *conv);
 int tmb__cpu_depth_forward(struct tmb_program *p, int op, const cpu_conv *conv);
 
-/* In bf16 on the matrix unit (cpu_amx.c). */
-bool tmb__cpu_amx_fits(const struct tmb_program *p, const cpu_conv *conv);
-bool tmb__cpu_amx_fits_back(const struct tmb_program *p, const cpu_conv *conv);
+/* In bf16 (cpu_bf16.c). */
+bool tmb__cpu_bf16_fits(const struct tmb_program *p, const cpu_conv *conv);
+bool tmb__cpu_bf16_fits_back(const struct tmb_program *p, const cpu_conv *conv);
 /* Few channels: x is then f32. */
-bool tmb__cpu_amx_thin(const cpu_conv *conv);
+bool tmb__cpu_bf16_thin(const cpu_conv *conv);
 /* The POOL that op number `op`, a CONV, does with its ReLU, or -1. */
-int tmb__cpu_amx_pool(const struct tmb_program *p, int op);
-cpu_amx tmb__cpu_amx_geometry(const cpu_conv *conv, cpu_direction direction);
+int tmb__cpu_bf16_pool(const struct tmb_program *p, int op);
+cpu_bf16_conv tmb__cpu_bf16_geometry(
+        const struct tmb_program *p, const cpu_conv *conv, cpu_direction direction);
 /* A stage that brings the kernel of op number `op` into tiles. Returns the buffer it fills. */
-int tmb__cpu_amx_pack(struct tmb_program *p, int op, const cpu_amx *s, bool turned);
-int tmb__cpu_amx_forward(struct tmb_program *p, int op, const cpu_conv *conv);
-int tmb__cpu_amx_back_data(struct tmb_program *p, int op, const cpu_conv *conv);
-int tmb__cpu_amx_back_weights(struct tmb_program *p, int op, const cpu_conv *conv);
+int tmb__cpu_bf16_pack(struct tmb_program *p, int op, const cpu_bf16_conv *s, bool turned);
+int tmb__cpu_bf16_forward(struct tmb_program *p, int op, const cpu_conv *conv);
+int tmb__cpu_bf16_back_data(struct tmb_program *p, int op, const cpu_conv *conv);
+int tmb__cpu_bf16_back_weights(struct tmb_program *p, int op, const cpu_conv *conv);
 
 #endif

@@ -4,9 +4,9 @@
  * are 4.7 MB) is read once a step: it is cut into slices of its rows, each slice meets all samples,
  * and the slices' shares of y are summed in their order. Weight gradients are always cut that way:
  * a slice of dw and the optimizer's step on it then follow each other in one core's cache. In bf16
- * slices are multiplied on the matrix unit, see cpu_amx_dense.c. */
+ * slices are multiplied in tiles, see cpu_bf16_dense.c. */
 #include "cpu.h"
-#include "cpu_amx.h"
+#include "cpu_bf16.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ typedef struct dense_plan {
     int64_t in, units, rows; /* rows of one sample */
     int64_t columns;         /* rows of dy that are turned at a time, up to a multiple of 16 */
     int slices;
-    bool amx;
+    bool bf16;
 } dense_plan;
 
 static dense_plan *plan_of(struct tmb_program *p, const tmb_op *op, int w, int y)
@@ -36,11 +36,12 @@ static dense_plan *plan_of(struct tmb_program *p, const tmb_op *op, int w, int y
 }
 
 /* Slot `space` of a stage that works on slices in bf16, and its call. */
-static cpu_amx_dense amx_call(const cpu_stage *stage, const cpu_task *task, int space)
+static cpu_bf16_dense bf16_call(const cpu_stage *stage, const cpu_task *task, int space)
 {
     const dense_plan *plan = stage->data;
 
-    return (cpu_amx_dense){.n = task->run->n,
+    return (cpu_bf16_dense){.tiles = task->program->device->tiles,
+            .n = task->run->n,
             .in = plan->in,
             .units = plan->units,
             .from = task->from / plan->units,
@@ -49,12 +50,12 @@ static cpu_amx_dense amx_call(const cpu_stage *stage, const cpu_task *task, int 
 }
 
 /* Have slices work in bf16 if the program does: a buffer for them, -1 if it does not. */
-static int amx_space(struct tmb_program *p, dense_plan *plan)
+static int bf16_space(struct tmb_program *p, dense_plan *plan)
 {
-    plan->amx = p->bf16;
-    if (!plan->amx) return -1;
+    plan->bf16 = p->bf16;
+    if (!plan->bf16) return -1;
     return tmb__cpu_buffer(p, CPU_TEMP,
-            (size_t)tmb__cpu_amx_dense_space(p->max_batch, plan->units) * sizeof(cpu_bf16));
+            (size_t)tmb__cpu_bf16_dense_space(p->max_batch, plan->units) * sizeof(cpu_bf16));
 }
 
 /* Slices pay if each sample has one row: then the kernel is what has to be read. */
@@ -90,16 +91,16 @@ static void forward(const cpu_stage *stage, const cpu_task *task)
 }
 
 /* All samples by a slice of w: slots x, w, shares (slices, n, units), space. */
-static void forward_slice_amx(const cpu_stage *stage, const cpu_task *task)
+static void forward_slice_bf16(const cpu_stage *stage, const cpu_task *task)
 {
     const dense_plan *plan = stage->data;
     float *shares = tmb__cpu_at(stage, task, 2);
-    cpu_amx_dense call = amx_call(stage, task, 3);
+    cpu_bf16_dense call = bf16_call(stage, task, 3);
 
     call.x = tmb__cpu_at(stage, task, 0);
     call.w = tmb__cpu_at(stage, task, 1);
     call.out = shares + task->slice * call.n * plan->units;
-    tmb__cpu_amx_dense.forward(&call);
+    tmb__cpu_bf16_dense.forward(&call);
 }
 
 static void forward_slice(const cpu_stage *stage, const cpu_task *task)
@@ -147,9 +148,9 @@ static int build_sliced(struct tmb_program *p, int op, dense_plan *plan)
 {
     const tmb_op *o = &p->ops[op];
     const int64_t count = plan->in * plan->units;
-    const int space = amx_space(p, plan);
-    cpu_stage *stage = tmb__cpu_slices(p, op, plan->amx ? forward_slice_amx : forward_slice, count,
-            tmb__cpu_chunk(count, plan->units));
+    const int space = bf16_space(p, plan);
+    cpu_stage *stage = tmb__cpu_slices(p, op, plan->bf16 ? forward_slice_bf16 : forward_slice,
+            count, tmb__cpu_chunk(count, plan->units));
     int shares;
 
     plan->slices = stage->tasks;
@@ -161,8 +162,8 @@ static int build_sliced(struct tmb_program *p, int op, dense_plan *plan)
     tmb__cpu_use(stage, o->in[1], CPU_READ | CPU_OWN);
     tmb__cpu_use(stage, shares, CPU_WRITE | CPU_OWN);
     tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
-    p->how[op] = plan->amx ? "own AMX bf16, in slices of the kernel"
-                           : "own product, in slices of the kernel";
+    p->how[op] = plan->bf16 ? "own bf16, in slices of the kernel"
+                            : "own product, in slices of the kernel";
     stage = tmb__cpu_rows(p, op, join_slices);
     stage->data = plan;
     tmb__cpu_use(stage, shares, CPU_READ);
@@ -226,14 +227,14 @@ static void back_range(const cpu_task *task, const dense_plan *plan, const float
     }
 }
 
-static void back_slice_amx(const cpu_stage *stage, const cpu_task *task)
+static void back_slice_bf16(const cpu_stage *stage, const cpu_task *task)
 {
-    cpu_amx_dense call = amx_call(stage, task, 3);
+    cpu_bf16_dense call = bf16_call(stage, task, 3);
 
     call.dy = tmb__cpu_at(stage, task, 0);
     call.w = tmb__cpu_at(stage, task, 1);
     call.out = tmb__cpu_at(stage, task, 2);
-    tmb__cpu_amx_dense.data(&call);
+    tmb__cpu_bf16_dense.data(&call);
 }
 
 /* Slots dy, w, dx, workspace: one sample, or all of them by a slice of w. */
@@ -264,12 +265,12 @@ int tmb__cpu_build_DENSE_BWD_DATA(struct tmb_program *p, int op)
 
     if (!plan) return TMB_ENOMEM;
     columns = ((cut ? p->max_batch : plan->rows) + 15) / 16 * 16;
-    if (cut) space = amx_space(p, plan);
-    if (!plan->amx)
+    if (cut) space = bf16_space(p, plan);
+    if (!plan->bf16)
         space = tmb__cpu_buffer(
                 p, CPU_TEMP, (size_t)(columns * (plan->units + STRIP)) * sizeof(float));
     if (space < 0) return space;
-    stage = cut ? tmb__cpu_slices(p, op, plan->amx ? back_slice_amx : back_data, count,
+    stage = cut ? tmb__cpu_slices(p, op, plan->bf16 ? back_slice_bf16 : back_data, count,
                           tmb__cpu_chunk(count, plan->units))
                 : tmb__cpu_rows(p, op, back_data);
     stage->data = plan;
@@ -277,9 +278,9 @@ int tmb__cpu_build_DENSE_BWD_DATA(struct tmb_program *p, int op)
     tmb__cpu_use(stage, o->in[1], cut ? CPU_READ | CPU_OWN : CPU_READ);
     tmb__cpu_use(stage, o->out[0], CPU_WRITE | own);
     tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
-    p->how[op] = plan->amx ? "own AMX bf16, in slices of the kernel"
-            : cut          ? "own product, in slices of the kernel"
-                           : "own product, for each sample";
+    p->how[op] = plan->bf16 ? "own bf16, in slices of the kernel"
+            : cut           ? "own product, in slices of the kernel"
+                            : "own product, for each sample";
     return 0;
 }
 
@@ -310,14 +311,14 @@ static void back_weights(const cpu_stage *stage, const cpu_task *task)
     }
 }
 
-static void back_weights_amx(const cpu_stage *stage, const cpu_task *task)
+static void back_weights_bf16(const cpu_stage *stage, const cpu_task *task)
 {
-    cpu_amx_dense call = amx_call(stage, task, 3);
+    cpu_bf16_dense call = bf16_call(stage, task, 3);
 
     call.x = tmb__cpu_at(stage, task, 0);
     call.dy = tmb__cpu_at(stage, task, 1);
     call.out = tmb__cpu_at(stage, task, 2);
-    tmb__cpu_amx_dense.weights(&call);
+    tmb__cpu_bf16_dense.weights(&call);
 }
 
 /* Slots dy, db. */
@@ -334,19 +335,19 @@ int tmb__cpu_build_DENSE_BWD_WEIGHTS(struct tmb_program *p, int op)
     const tmb_op *o = &p->ops[op];
     dense_plan *plan = plan_of(p, o, o->out[0], o->in[1]);
     const int64_t count = plan ? plan->in * plan->units : 0;
-    const int space = plan && sliced(plan) ? amx_space(p, plan) : -1;
+    const int space = plan && sliced(plan) ? bf16_space(p, plan) : -1;
     cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
-    stage = tmb__cpu_slices(p, op, plan->amx ? back_weights_amx : back_weights, count,
+    stage = tmb__cpu_slices(p, op, plan->bf16 ? back_weights_bf16 : back_weights, count,
             tmb__cpu_chunk(count, plan->units));
     stage->data = plan;
     tmb__cpu_use(stage, o->in[0], CPU_READ);
     tmb__cpu_use(stage, o->in[1], CPU_READ);
     tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
     tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
-    p->how[op] = plan->amx ? "own AMX bf16, in slices of the kernel"
-                           : "own product, in slices of the kernel";
+    p->how[op] = plan->bf16 ? "own bf16, in slices of the kernel"
+                            : "own product, in slices of the kernel";
     if (o->out[1] < 0) return 0;
     stage = tmb__cpu_once(p, op, back_bias);
     stage->data = plan;

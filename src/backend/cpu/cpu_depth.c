@@ -14,17 +14,17 @@ bool tmb__cpu_depth_fits(const struct tmb_program *p, const tmb_op *op, const cp
 /* Slots x, w, b, y, space. */
 static void forward(const cpu_stage *stage, const cpu_task *task)
 {
-    cpu_amx_depth call = *(const cpu_amx_depth *)stage->data;
-    const cpu_amx_source x = {tmb__cpu_at(stage, task, 0), call.x_half, NULL};
+    cpu_bf16_depth call = *(const cpu_bf16_depth *)stage->data;
+    const cpu_bf16_source x = {tmb__cpu_at(stage, task, 0), call.x_half, NULL};
 
     call.end.bias = tmb__cpu_at(stage, task, 2);
-    tmb__cpu_amx_depthwise(&call, &x, tmb__cpu_at(stage, task, 1), tmb__cpu_at(stage, task, 3),
+    tmb__cpu_bf16_depthwise(&call, &x, tmb__cpu_at(stage, task, 1), tmb__cpu_at(stage, task, 3),
             tmb__cpu_at(stage, task, 4));
 }
 
-cpu_amx_depth tmb__cpu_depth_geometry(const cpu_conv *c)
+cpu_bf16_depth tmb__cpu_depth_geometry(const cpu_conv *c)
 {
-    return (cpu_amx_depth){.h = c->h,
+    return (cpu_bf16_depth){.h = c->h,
             .w = c->w,
             .c = c->in,
             .oh = c->oh,
@@ -45,7 +45,7 @@ int tmb__cpu_depth_forward(struct tmb_program *p, int op, const cpu_conv *c)
 {
     const tmb_op *o = &p->ops[op];
     const int space = tmb__cpu_buffer(p, CPU_TEMP, tmb__cpu_depth_space(c));
-    cpu_amx_depth *call = tmb__cpu_keep(p, sizeof *call);
+    cpu_bf16_depth *call = tmb__cpu_keep(p, sizeof *call);
     cpu_stage *stage;
 
     if (!call || space < 0) return TMB_ENOMEM;
@@ -54,7 +54,7 @@ int tmb__cpu_depth_forward(struct tmb_program *p, int op, const cpu_conv *c)
     stage = tmb__cpu_rows(p, op, forward);
     stage->data = call;
     stage->later = tmb__cpu_relu_taker(p, op) >= 0;
-    call->end = (cpu_amx_end){.half = tmb__cpu_keep_half(p, o->out[0]),
+    call->end = (cpu_bf16_end){.half = tmb__cpu_keep_half(p, o->out[0]),
             .relu = o->attr.act != TMB_LINEAR && !stage->later,
             .most = o->attr.act == TMB_RELU6 ? 6 : 0};
     tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);

@@ -49,7 +49,8 @@ static int hold_library(const tmb_backend_device *device)
 {
     static const dnnl_cpu_isa_t limits[] = {[TMB_ISA_X86_64] = dnnl_cpu_isa_sse41,
             [TMB_ISA_AVX2] = dnnl_cpu_isa_avx2,
-            [TMB_ISA_AVX512] = dnnl_cpu_isa_avx512_core};
+            [TMB_ISA_AVX512] = dnnl_cpu_isa_avx512_core,
+            [TMB_ISA_AVX512_BF16] = dnnl_cpu_isa_avx512_core_bf16};
     const tmb_isa most = device->host.isa;
 
     if (most == TMB_ISA_ANY || most == TMB_ISA_AMX) return 0;

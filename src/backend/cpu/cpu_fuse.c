@@ -4,7 +4,7 @@
  * 2. The gradient of that pair: where the pool's result is positive, dy goes to the winner. The
  *    result before pooling is then read by nobody and never leaves the core's cache.
  * 3. Convolutions that can work off that pair's input and winners do both themselves, see
- *    cpu_thin.c and cpu_amx.c.
+ *    cpu_thin.c and cpu_bf16.c.
  * 4. The gradient of batch normalisation with ReLU reads y itself instead of a masked dy.
  * 5. What only convolutions in bf16 write and read is kept in bf16. */
 #include "cpu_conv.h"
@@ -96,11 +96,11 @@ static bool takes_pooled(const struct tmb_program *p, int op, int slot)
 
     if (o->kind == TMB_OP_CONV_BWD_DATA && slot == 0) {
         conv = tmb__cpu_conv_of(p, o, o->out[0], o->in[1], o->in[0]);
-        return tmb__cpu_amx_fits_back(p, &conv);
+        return tmb__cpu_bf16_fits_back(p, &conv);
     }
     if (o->kind != TMB_OP_CONV_BWD_WEIGHTS || slot != 1) return false;
     conv = tmb__cpu_conv_of(p, o, o->in[0], o->out[0], o->in[1]);
-    return tmb__cpu_amx_fits_back(p, &conv) || tmb__cpu_thin_fits(&conv);
+    return tmb__cpu_bf16_fits_back(p, &conv) || tmb__cpu_thin_fits(&conv);
 }
 
 typedef bool (*reads_fn)(const struct tmb_program *p, int op, int slot);
@@ -136,11 +136,11 @@ static bool conv_reads_half(const struct tmb_program *p, int op, int slot)
     if (o->kind == TMB_OP_CONV && slot == 0) {
         conv = tmb__cpu_conv_of(p, o, o->in[0], o->in[1], o->out[0]);
         return tmb__cpu_depth_fits(p, o, &conv) ||
-                (tmb__cpu_amx_fits(p, &conv) && !tmb__cpu_amx_thin(&conv));
+                (tmb__cpu_bf16_fits(p, &conv) && !tmb__cpu_bf16_thin(&conv));
     }
     if (o->kind == TMB_OP_CONV_BWD_WEIGHTS) {
         conv = tmb__cpu_conv_of(p, o, o->in[0], o->out[0], o->in[1]);
-        return tmb__cpu_amx_fits_back(p, &conv) && (slot == 1 || !tmb__cpu_amx_thin(&conv));
+        return tmb__cpu_bf16_fits_back(p, &conv) && (slot == 1 || !tmb__cpu_bf16_thin(&conv));
     }
     return o->kind == TMB_OP_CONV_BWD_DATA && takes_pooled(p, op, slot);
 }
@@ -166,13 +166,13 @@ static bool writes_half(const struct tmb_program *p, int op, int tensor)
     case TMB_OP_CONV:
         conv = tmb__cpu_conv_of(p, o, o->in[0], o->in[1], o->out[0]);
         if (tmb__cpu_depth_fits(p, o, &conv)) return tmb__cpu_relu_taker(p, op) < 0;
-        return tmb__cpu_amx_fits(p, &conv) && tmb__cpu_relu_taker(p, op) < 0 &&
+        return tmb__cpu_bf16_fits(p, &conv) && tmb__cpu_relu_taker(p, op) < 0 &&
                 (o->attr.act == TMB_LINEAR || o->attr.act == TMB_RELU || o->attr.act == TMB_RELU6);
     case TMB_OP_CONV_BWD_DATA:
         return takes_pooled(p, op, 0);
     case TMB_OP_POOL:
         before = tmb__cpu_writer(p, o->in[0], op);
-        return before >= 0 && tmb__cpu_amx_pool(p, before) == op;
+        return before >= 0 && tmb__cpu_bf16_pool(p, before) == op;
     default:
         return false;
     }

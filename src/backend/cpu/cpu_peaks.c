@@ -10,7 +10,7 @@
 #include <sched.h>
 #include <unistd.h>
 
-enum { ROUNDS = 3, LINE = 64, PAGE = 4096, L2 = 0, L3, MEMORY, NONE };
+enum { ROUNDS = 3, LINE = 64, PAGE = 4096, MOST_STEPS = 1024, L2 = 0, L3, MEMORY, NONE };
 
 static const double slice = 0.006; /* seconds of a round */
 
@@ -20,6 +20,7 @@ typedef double (*measure_fn)(const measure *m, float *block); /* one pass; what 
 struct measure {
     const tmb_host *host;
     const cpu_peaks *peaks;
+    const cpu_tiles *tiles;
     int threads;
     unsigned char *blocks;
     size_t bytes, apart; /* of a thread's block in use; from one to the next */
@@ -36,9 +37,38 @@ static double pass_fma(const measure *m, float *block)
     return m->peaks->fma(20000, block);
 }
 
-static double pass_amx(const measure *m, float *block)
+static double pass_bf16(const measure *m, float *block)
 {
-    return tmb__cpu_peak_amx(block, m->bytes, 4000);
+    return m->tiles->peak(20000, block);
+}
+
+/* The block is four streams of tiles: 32 rows and 32 columns. */
+static double pass_products(const measure *m, float *block)
+{
+    enum { PASSES = 8 };
+    const cpu_bf16 *at = (const cpu_bf16 *)block;
+    int32_t places[MOST_STEPS];
+    float c[32 * 32];
+    cpu_product product = {.a = {at, at + TILE},
+            .b = {at + 2 * TILE, at + 3 * TILE},
+            .a_at = places,
+            .b_at = places,
+            .a_stride = TILE_DEPTH,
+            .rows = 2 * TILE_SIDE,
+            .c = c,
+            .c_stride = TILE_SIDE,
+            .c_other = (int64_t)2 * TILE_SIDE * TILE_SIDE};
+
+    while (product.steps < MOST_STEPS &&
+            (size_t)(product.steps + 1) * 4 * TILE * sizeof *at <= m->bytes) {
+        places[product.steps] = (int32_t)product.steps * 4 * TILE;
+        product.steps++;
+    }
+    m->tiles->begin();
+    for (int i = 0; i < PASSES; i++)
+        m->tiles->multiply(&product);
+    m->tiles->end();
+    return 2.0 * 32 * 32 * TILE_DEPTH * PASSES * (double)product.steps;
 }
 
 static double pass_read(const measure *m, float *block)
@@ -102,8 +132,8 @@ static const struct {
     int level;
 } passes[TMB_CEILINGS] = {
         [TMB_CEILING_F32] = {pass_fma, NONE},
-        [TMB_CEILING_BF16] = {pass_amx, NONE},
-        [TMB_CEILING_BF16_L2] = {pass_amx, L2},
+        [TMB_CEILING_BF16] = {pass_bf16, NONE},
+        [TMB_CEILING_BF16_L2] = {pass_products, L2},
         [TMB_CEILING_READ_L2] = {pass_read, L2},
         [TMB_CEILING_COPY_L2] = {pass_copy, L2},
         [TMB_CEILING_READ_L3] = {pass_read, L3},
@@ -161,10 +191,13 @@ static const cpu_peaks *peaks_of(const cpu_simd *simd)
                                           : &tmb__cpu_peaks_x86_64;
 }
 
-int tmb__cpu_ceilings(tmb_backend_device *device, bool amx, int threads, tmb_ceilings *out)
+int tmb__cpu_ceilings(tmb_backend_device *device, int threads, tmb_ceilings *out)
 {
     const tmb_host *host = &device->host;
-    measure m = {.host = host, .peaks = peaks_of(device->simd), .threads = threads};
+    measure m = {.host = host,
+            .peaks = peaks_of(device->simd),
+            .tiles = device->tiles,
+            .threads = threads};
 
     *out = (tmb_ceilings){.threads = threads, .vectors = m.peaks->name};
     choose_blocks(out);
@@ -172,7 +205,9 @@ int tmb__cpu_ceilings(tmb_backend_device *device, bool amx, int threads, tmb_cei
     m.blocks = host->alloc((size_t)threads, m.apart);
     m.rate = host->alloc((size_t)threads, sizeof *m.rate);
     for (int i = 0; i < TMB_CEILINGS && m.blocks && m.rate; i++) {
-        if (passes[i].fn != pass_amx || amx) out->rate[i] = most(&m, i, out->block);
+        const bool bf16 = passes[i].fn == pass_bf16 || passes[i].fn == pass_products;
+
+        if (!bf16 || m.tiles) out->rate[i] = most(&m, i, out->block);
     }
     host->free(m.blocks);
     host->free(m.rate);

@@ -16,8 +16,4 @@ typedef struct cpu_peaks {
 
 extern const cpu_peaks tmb__cpu_peaks_x86_64, tmb__cpu_peaks_avx2, tmb__cpu_peaks_avx512;
 
-/* Products of bf16 tiles; returns operations. Between registers if `size` is 0, else from `tiles`, over
- * and over its `size` bytes, a multiple of 4096. At least 4096 bytes are there. */
-double tmb__cpu_peak_amx(const void *tiles, size_t size, int64_t rounds);
-
 #endif

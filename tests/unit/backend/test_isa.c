@@ -38,7 +38,7 @@ static const char *library_kernel(tmb_device *device)
 }
 
 /* One in a process: the first word that is looked at holds. */
-static void holds_to(const char *name, int table, const char *not_in_library)
+static void holds_to(const char *name, int table, bool bf16, const char *not_in_library)
 {
     tmb_device *device;
 
@@ -50,8 +50,9 @@ static void holds_to(const char *name, int table, const char *not_in_library)
     assert_string_equal(tmb_device_about(device), name);
     assert_ptr_equal(device->handle->simd, tmb__cpu_simd_get(table));
     assert_ok(tmb_device_set_precision(device, TMB_PRECISION_AUTO));
-    assert_int_equal(tmb_device_precision(device), TMB_PRECISION_F32);
-    assert_status(tmb_device_set_precision(device, TMB_PRECISION_BF16), TMB_EUNSUPPORTED);
+    assert_int_equal(tmb_device_precision(device), bf16 ? TMB_PRECISION_BF16 : TMB_PRECISION_F32);
+    assert_status(
+            tmb_device_set_precision(device, TMB_PRECISION_BF16), bf16 ? 0 : TMB_EUNSUPPORTED);
     assert_non_null(strstr(library_kernel(device), "oneDNN"));
     assert_null(strstr(library_kernel(device), not_in_library));
     tmb_device_free(device);
@@ -59,19 +60,24 @@ static void holds_to(const char *name, int table, const char *not_in_library)
 
 TEST(isa_x86_64_is_no_avx)
 {
-    holds_to("x86-64", 0, "avx");
+    holds_to("x86-64", 0, false, "avx");
     assert_true(tmb__isa_allowed(TMB_ISA_X86_64) && !tmb__isa_allowed(TMB_ISA_AVX2));
 }
 
 TEST(isa_avx2_is_no_avx512)
 {
-    holds_to("avx2", 1, "avx512");
+    holds_to("avx2", 1, false, "avx512");
     assert_true(tmb__isa_allowed(TMB_ISA_AVX2) && !tmb__isa_allowed(TMB_ISA_AVX512));
 }
 
 TEST(isa_avx512_is_no_amx)
 {
-    holds_to("avx512", 2, "amx");
+    holds_to("avx512", 2, false, "amx");
+}
+
+TEST(isa_avx512_bf16_is_no_amx)
+{
+    holds_to("avx512-bf16", 2, true, "amx");
 }
 
 TEST(isa_without_a_word_is_the_best_there_is)
@@ -94,7 +100,7 @@ TEST(isa_refuses_a_word_it_does_not_know)
 
     setenv("THIMBLE_CPU", "sse9", 1);
     assert_status(tmb_device_open(&device, "cpu", 1), TMB_EINVAL);
-    assert_message("THIMBLE_CPU is 'sse9', expected x86-64, avx2, avx512 or amx");
+    assert_message("THIMBLE_CPU is 'sse9', expected x86-64, avx2, avx512, avx512-bf16 or amx");
     assert_null(device);
     assert_status(tmb_device_open(&device, NULL, 1), TMB_EINVAL); /* and takes no other device */
     setenv("THIMBLE_CPU", "avx2", 1);

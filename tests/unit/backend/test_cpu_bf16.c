@@ -1,10 +1,10 @@
-/* test_cpu_amx.c - convolutions and dense layers in bf16 against ref, to the bit
+/* test_cpu_bf16.c - convolutions and dense layers in bf16 against ref, to the bit
  *
  * The numbers are small integers: they are exact in bf16, and so are their sums in f32. What differs is
  * then a wrong place, not a rounding. In the chains, where results are rounded to bf16 between ops, they
  * are small enough to be exact too. */
 #include "backend/backend.h"
-#include "backend/cpu/cpu_amx.h"
+#include "backend/cpu/cpu.h"
 #include "test.h"
 
 #include <string.h>
@@ -249,8 +249,9 @@ static float *integers(const step_list *s, int tensor)
     return data;
 }
 
-/* Run on a device and read tensor by tensor into `found`. */
-static void run_on(const char *name, int threads, bool bf16, const shape *of, float **found)
+/* Run on a device, by `tiles` if not NULL, and read tensor by tensor into `found`. */
+static void run_on(
+        const char *name, int threads, const cpu_tiles *tiles, const shape *of, float **found)
 {
     step_list s;
     tmb_device *device;
@@ -259,8 +260,9 @@ static void run_on(const char *name, int threads, bool bf16, const shape *of, fl
     int n_binds = 0;
 
     make(&s, of);
-    s.list.bf16 = bf16;
+    s.list.bf16 = tiles != NULL;
     assert_ok(tmb_device_open(&device, name, threads));
+    if (tiles) device->handle->tiles = tiles;
     assert_ok(tmb__program_new(&program, device, &s.list));
     for (int t = 0; t < s.list.n_tensors; t++) {
         const tmb_role role = s.tensor[t].role;
@@ -293,15 +295,15 @@ static void run_on(const char *name, int threads, bool bf16, const shape *of, fl
         tmb__free((void *)(uintptr_t)binds[i].data);
 }
 
-static void same_as_ref(const shape *of)
+static void same_as_ref(const cpu_tiles *tiles, const shape *of)
 {
     float *expected[TENSORS] = {0}, *found[TENSORS] = {0};
     step_list s;
 
     make(&s, of);
-    run_on("ref", 1, false, of, expected);
+    run_on("ref", 1, NULL, of, expected);
     for (int threads = 1; threads <= 2; threads++) {
-        run_on("cpu", threads, true, of, found);
+        run_on("cpu", threads, tiles, of, found);
         for (int t = 0; t < s.list.n_tensors; t++) {
             for (int64_t i = 0; found[t] && i < count_of(&s.tensor[t]); i++) {
                 if (found[t][i] != expected[t][i])
@@ -318,12 +320,20 @@ static void same_as_ref(const shape *of)
 
 static void same_all(const shape *shapes, size_t n)
 {
-    if (!tmb__cpu_amx_usable()) SKIP("this CPU has no AMX");
-    for (size_t i = 0; i < n; i++)
-        same_as_ref(&shapes[i]);
+    tmb_device *device;
+    tmb_isa isa;
+
+    assert_ok(tmb_device_open(&device, "cpu", 1));
+    isa = device->handle->isa;
+    tmb_device_free(device);
+    if (isa < TMB_ISA_AVX512_BF16) SKIP("this CPU has no products in bf16");
+    for (size_t i = 0; i < n; i++) {
+        same_as_ref(&tmb__cpu_tiles_avx512_bf16, &shapes[i]);
+        if (isa == TMB_ISA_AMX) same_as_ref(&tmb__cpu_tiles_amx, &shapes[i]);
+    }
 }
 
-TEST(cpu_amx_plain_equals_ref)
+TEST(cpu_bf16_plain_equals_ref)
 {
     static const shape shapes[] = {
             {9, 11, 32, 32, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0, false, 0, 0},
@@ -337,7 +347,7 @@ TEST(cpu_amx_plain_equals_ref)
     same_all(shapes, TMB_COUNT(shapes));
 }
 
-TEST(cpu_amx_pointwise_equals_ref)
+TEST(cpu_bf16_pointwise_equals_ref)
 {
     static const shape shapes[] = {
             {7, 7, 16, 96, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU6, false, 0, false, 0, 0},
@@ -348,7 +358,7 @@ TEST(cpu_amx_pointwise_equals_ref)
     same_all(shapes, TMB_COUNT(shapes));
 }
 
-TEST(cpu_amx_strided_equals_ref)
+TEST(cpu_bf16_strided_equals_ref)
 {
     static const shape shapes[] = {
             {15, 13, 36, 40, {3, 3}, 2, 1, {0, 0, 1, 1}, TMB_RELU, false, 0, false, 0, 0},
@@ -360,7 +370,7 @@ TEST(cpu_amx_strided_equals_ref)
     same_all(shapes, TMB_COUNT(shapes));
 }
 
-TEST(cpu_amx_thin_equals_ref)
+TEST(cpu_bf16_thin_equals_ref)
 {
     static const shape shapes[] = {
             {12, 37, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, 0, false, 0, 0},
@@ -376,7 +386,7 @@ TEST(cpu_amx_thin_equals_ref)
     same_all(shapes, TMB_COUNT(shapes));
 }
 
-TEST(cpu_amx_pooled_equals_ref)
+TEST(cpu_bf16_pooled_equals_ref)
 {
     static const shape shapes[] = {
             {12, 38, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 0, false, 0, 0},
@@ -389,7 +399,7 @@ TEST(cpu_amx_pooled_equals_ref)
     same_all(shapes, TMB_COUNT(shapes));
 }
 
-TEST(cpu_amx_chain_equals_ref)
+TEST(cpu_bf16_chain_equals_ref)
 {
     static const shape shapes[] = {
             {12, 38, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 40, false, 0, 0},
@@ -403,7 +413,7 @@ TEST(cpu_amx_chain_equals_ref)
 }
 
 /* x and y in f32; y, then x, in bf16. Gradients are the library's, in f32. */
-TEST(cpu_amx_depthwise_equals_ref)
+TEST(cpu_bf16_depthwise_equals_ref)
 {
     static const shape shapes[] = {
             {9, 11, 32, 32, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU6, false, 0, true, 0, 0},
@@ -432,7 +442,7 @@ TEST(cpu_chain_equals_ref)
     same_all(shapes, TMB_COUNT(shapes));
 }
 
-TEST(cpu_amx_dense_equals_ref)
+TEST(cpu_bf16_dense_equals_ref)
 {
     static const shape shapes[] = {
             {.in = 2100, .out = 33, .stride = 1, .act = TMB_RELU},

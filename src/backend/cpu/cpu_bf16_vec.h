@@ -1,51 +1,13 @@
-/* cpu_amx_tile.h - tiles and vectors for the kernels of cpu_amx.h */
-#ifndef THIMBLE_BACKEND_CPU_CPU_AMX_TILE_H
-#define THIMBLE_BACKEND_CPU_CPU_AMX_TILE_H
+/* cpu_bf16_vec.h - tiles and vectors for the kernels of cpu_bf16.h */
+#ifndef THIMBLE_BACKEND_CPU_CPU_BF16_VEC_H
+#define THIMBLE_BACKEND_CPU_CPU_BF16_VEC_H
 
-#include "cpu_amx.h"
+#include "cpu_bf16.h"
 #include "cpu_vec.h"
 
 #include <immintrin.h>
 
-enum { FLOATS = AMX_SIDE * AMX_SIDE };
-
-/* All eight tiles whole. gcc 12 may place a configuration wrongly for its own
- * intrinsic, so the instruction is written out. */
-TMB_INLINE void tiles_begin(void)
-{
-    static const struct {
-        uint8_t palette, start, reserved[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } config __attribute__((aligned(64))) = {
-            .palette = 1,
-            .bytes = {64, 64, 64, 64, 64, 64, 64, 64},
-            .rows = {16, 16, 16, 16, 16, 16, 16, 16},
-    };
-
-    __asm__ volatile("ldtilecfg %0" ::"m"(config));
-}
-
-TMB_INLINE void tiles_end(void)
-{
-    __asm__ volatile("tilerelease");
-}
-
-TMB_INLINE void store_all(float *c)
-{
-    _tile_stored(0, c, 64);
-    _tile_stored(1, c + FLOATS, 64);
-    _tile_stored(2, c + 2 * FLOATS, 64);
-    _tile_stored(3, c + 3 * FLOATS, 64);
-}
-
-TMB_INLINE void load_all(const float *c)
-{
-    _tile_loadd(0, c, 64);
-    _tile_loadd(1, c + FLOATS, 64);
-    _tile_loadd(2, c + 2 * FLOATS, 64);
-    _tile_loadd(3, c + 3 * FLOATS, 64);
-}
+enum { FLOATS = TILE_SIDE * TILE_SIDE };
 
 TMB_INLINE __mmask16 first(int64_t n)
 {
@@ -67,7 +29,7 @@ TMB_INLINE __m512i pairs(__m512 low, __m512 high)
 }
 
 /* 32 channels in bf16, from number `at` on; those not in `mask` are 0. */
-TMB_INLINE __m512i load_half(const cpu_amx_source *x, int64_t at, __mmask32 mask)
+TMB_INLINE __m512i load_half(const cpu_bf16_source *x, int64_t at, __mmask32 mask)
 {
     const float *wide = (const float *)x->at + at;
 
@@ -83,7 +45,7 @@ TMB_INLINE __mmask32 first_half(int64_t n)
 
 /* The four places of a window of 2 x 2, whose result is number `at` of the pool's: the gradient is the
  * winner's. */
-TMB_INLINE void spread(const cpu_amx_source *dy, int64_t at, __mmask32 mask, __m512i *place)
+TMB_INLINE void spread(const cpu_bf16_source *dy, int64_t at, __mmask32 mask, __m512i *place)
 {
     const __m512i v = load_half(dy, at, mask);
     const __m256i winner = _mm256_maskz_loadu_epi8(mask, dy->where + at);

@@ -1,8 +1,8 @@
-/* cpu_amx_depth.c - the kernel of cpu_amx.h for depthwise convolutions
+/* cpu_bf16_depth.c - the kernel of cpu_bf16.h for depthwise convolutions
  *
  * There is nothing in them for tiles: each channel has its own small kernel. Vectors take 32 channels of a
  * bf16 picture; its even and odd channels are floats once the other half is shifted or masked away. */
-#include "cpu_amx_tile.h"
+#include "cpu_bf16_vec.h"
 
 /* 32 channels in two vectors of floats: 0, 2 .. 30 and 1, 3 .. 31. */
 typedef struct split {
@@ -37,8 +37,8 @@ TMB_INLINE void add_product(split *sum, __m512i x, const split *w)
 
 /* What a row of results needs, for channels c .. c + 31. */
 typedef struct row_job {
-    const cpu_amx_depth *s;
-    const cpu_amx_source *x;
+    const cpu_bf16_depth *s;
+    const cpu_bf16_source *x;
     void *y;
     int64_t oy, c;
     __mmask32 mask;
@@ -54,7 +54,7 @@ TMB_INLINE split limited(const row_job *job, split v)
 
 TMB_INLINE void write_result(const row_job *job, int64_t ox, split v)
 {
-    const cpu_amx_depth *s = job->s;
+    const cpu_bf16_depth *s = job->s;
     const int64_t at = (job->oy * s->ow + ox) * s->c + job->c;
     const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
@@ -73,7 +73,7 @@ TMB_INLINE void write_result(const row_job *job, int64_t ox, split v)
 /* Any window: what of it lies outside the picture is left out. */
 static void any_result(const row_job *job, const split *w, int64_t ox)
 {
-    const cpu_amx_depth *s = job->s;
+    const cpu_bf16_depth *s = job->s;
     const int64_t iy = job->oy * s->stride[0] - s->pad[0], ix = ox * s->stride[1] - s->pad[1];
     split sum = job->bias;
 
@@ -96,8 +96,8 @@ static void any_result(const row_job *job, const split *w, int64_t ox)
 TMB_INLINE void like_windows(
         const row_job *job, const split *kernel, int64_t from, int64_t to, const bool half)
 {
-    const cpu_amx_depth *s = job->s;
-    const cpu_amx_source x = {job->x->at, half, NULL};
+    const cpu_bf16_depth *s = job->s;
+    const cpu_bf16_source x = {job->x->at, half, NULL};
     const int64_t line = s->w * s->c, step = s->stride[1] * s->c;
     const int64_t iy = job->oy * s->stride[0] - s->pad[0], ix = from * s->stride[1] - s->pad[1];
     int64_t at = iy * line + ix * s->c + job->c;
@@ -121,7 +121,7 @@ TMB_INLINE void like_windows(
 }
 
 /* The results of a row whose windows lie between the picture's sides: from *from to *to. */
-static void between_sides(const cpu_amx_depth *s, int64_t *from, int64_t *to)
+static void between_sides(const cpu_bf16_depth *s, int64_t *from, int64_t *to)
 {
     const int64_t last = s->w + s->pad[1] - s->kw;
 
@@ -146,7 +146,7 @@ TMB_INLINE void row_3x3(const row_job *job, const split *w, const bool half)
 
 static void one_row(const row_job *job, const split *w)
 {
-    const cpu_amx_depth *s = job->s;
+    const cpu_bf16_depth *s = job->s;
 
     if (s->kh != 3 || s->kw != 3 || s->dilation[0] * s->dilation[1] != 1) {
         for (int64_t ox = 0; ox < s->ow; ox++)
@@ -158,8 +158,8 @@ static void one_row(const row_job *job, const split *w)
     }
 }
 
-void tmb__cpu_amx_depthwise(
-        const cpu_amx_depth *s, const cpu_amx_source *x, const float *w, void *y, void *space)
+void tmb__cpu_bf16_depthwise(
+        const cpu_bf16_depth *s, const cpu_bf16_source *x, const float *w, void *y, void *space)
 {
     const int64_t taps = s->kh * s->kw;
     const bool limits = s->end.relu && s->end.most > 0;

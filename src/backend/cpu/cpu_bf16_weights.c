@@ -1,19 +1,19 @@
-/* cpu_amx_weights.c - the kernels of cpu_amx.h for the gradient of a convolution's kernel
+/* cpu_bf16_weights.c - the kernels of cpu_bf16.h for the gradient of a convolution's kernel
  *
  * Both factors lie along the pixels: x by channels, dy by pairs of pixels, 0 where there is padding. A
  * tile takes 16 rows of x at one place of the kernel. The channels of a plain picture are planes, and
  * 32 pixels may reach over the ends of its rows. Of a thin one, picture row by picture row, the
  * channels are rows of one order, (rows, channels, pixels), so that what lies under a column of the
  * kernel stands in rows that follow each other. */
-#include "cpu_amx_tile.h"
+#include "cpu_bf16_vec.h"
 
 #include <string.h>
 
 /* ---- x by channels ---- */
 
 /* 32 pixels of 32 channels, `n` of them there, to rows `plane` numbers apart. */
-static void turn_block(const cpu_amx *s, const cpu_amx_source *x, int64_t at, __mmask32 channels,
-        int64_t n, cpu_bf16 *to)
+static void turn_block(const cpu_bf16_conv *s, const cpu_bf16_source *x, int64_t at,
+        __mmask32 channels, int64_t n, cpu_bf16 *to)
 {
     const __mmask32 there = first_half(n);
     __m512i low[16], high[16];
@@ -33,7 +33,7 @@ static void turn_block(const cpu_amx *s, const cpu_amx_source *x, int64_t at, __
         _mm512_mask_storeu_epi16(to + (16 + i) * s->plane, there, high[i]);
 }
 
-static void turn_planes(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned)
+static void turn_planes(const cpu_bf16_conv *s, const cpu_bf16_source *x, cpu_bf16 *turned)
 {
     const bool whole = s->pitch == s->w; /* rows follow each other without padding */
     const int64_t rows = whole ? 1 : s->h, width = whole ? s->h * s->w : s->w;
@@ -57,7 +57,7 @@ static void turn_planes(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *tur
 }
 
 /* Numbers `from` .. `from` + 31 of a row are the sources of `in` vectors, one for each channel. */
-static void find_channels(const cpu_amx *s, __m512i index[4][4], __mmask32 mask[4][4])
+static void find_channels(const cpu_bf16_conv *s, __m512i index[4][4], __mmask32 mask[4][4])
 {
     for (int64_t c = 0; c < s->in; c++) {
         for (int64_t v = 0; v < s->in; v++) {
@@ -76,7 +76,7 @@ static void find_channels(const cpu_amx *s, __m512i index[4][4], __mmask32 mask[
     }
 }
 
-static void turn_thin(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned)
+static void turn_thin(const cpu_bf16_conv *s, const cpu_bf16_source *x, cpu_bf16 *turned)
 {
     const int64_t n = s->w * s->in;
     __m512i index[4][4];
@@ -106,7 +106,7 @@ static void turn_thin(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turne
     }
 }
 
-void tmb__cpu_amx_turn(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned)
+void tmb__cpu_bf16_turn(const cpu_bf16_conv *s, const cpu_bf16_source *x, cpu_bf16 *turned)
 {
     if (s->thin)
         turn_thin(s, x, turned);
@@ -153,20 +153,20 @@ static void put_pair(const pair_row *row, int64_t x, __m512i a, __m512i b)
     __m512i low, high;
 
     pair_up(a, b, &low, &high);
-    _mm512_storeu_si512(row->to + x * AMX_SIDE, low);
-    _mm512_storeu_si512(row->to + row->next + x * AMX_SIDE, high);
+    _mm512_storeu_si512(row->to + x * TILE_SIDE, low);
+    _mm512_storeu_si512(row->to + row->next + x * TILE_SIDE, high);
 }
 
 /* Pixels x .. dy_pitch of a row. */
-static void clear_pairs(const cpu_amx *s, const pair_row *row, int64_t x)
+static void clear_pairs(const cpu_bf16_conv *s, const pair_row *row, int64_t x)
 {
-    const size_t size = (size_t)((s->dy_pitch - x) * AMX_SIDE) * sizeof *row->to;
+    const size_t size = (size_t)((s->dy_pitch - x) * TILE_SIDE) * sizeof *row->to;
 
-    memset(row->to + x * AMX_SIDE, 0, size);
-    memset(row->to + row->next + x * AMX_SIDE, 0, size);
+    memset(row->to + x * TILE_SIDE, 0, size);
+    memset(row->to + row->next + x * TILE_SIDE, 0, size);
 }
 
-static void put_row(const cpu_amx *s, const cpu_amx_source *dy, int64_t y, int64_t o,
+static void put_row(const cpu_bf16_conv *s, const cpu_bf16_source *dy, int64_t y, int64_t o,
         const pair_row *row, bias_sum *sum)
 {
     const __mmask32 mask = first_half(s->out - o);
@@ -184,12 +184,12 @@ static void put_row(const cpu_amx *s, const cpu_amx_source *dy, int64_t y, int64
 }
 
 /* Rows 2 r and 2 r + 1, from row r of the pool's gradient. */
-static void put_two_rows(const cpu_amx *s, const cpu_amx_source *dy, int64_t r, int64_t o,
+static void put_two_rows(const cpu_bf16_conv *s, const cpu_bf16_source *dy, int64_t r, int64_t o,
         const pair_row *row, bias_sum *sum)
 {
     const __mmask32 mask = first_half(s->out - o);
     const int64_t width = s->ow / 2;
-    const pair_row below = {row->to + s->dy_pitch * AMX_SIDE, row->next};
+    const pair_row below = {row->to + s->dy_pitch * TILE_SIDE, row->next};
 
     for (int64_t x = 0; x < width; x++) {
         __m512i v[4];
@@ -203,126 +203,127 @@ static void put_two_rows(const cpu_amx *s, const cpu_amx_source *dy, int64_t r, 
     clear_pairs(s, &below, 2 * width);
 }
 
-static int64_t steps_of(const cpu_amx *s, const int64_t range[2])
+static int64_t steps_of(const cpu_bf16_conv *s, const int64_t range[2])
 {
-    return ((range[1] - range[0]) * s->dy_pitch + AMX_DEPTH - 1) / AMX_DEPTH;
+    return ((range[1] - range[0]) * s->dy_pitch + TILE_DEPTH - 1) / TILE_DEPTH;
 }
 
 /* 16 channels at a time: (channels, pixels / 2, 16, 2). */
-void tmb__cpu_amx_pairs(
-        const cpu_amx *s, const cpu_amx_source *dy, const int64_t range[2], float *db, cpu_bf16 *to)
+void tmb__cpu_bf16_pairs(const cpu_bf16_conv *s, const cpu_bf16_source *dy, const int64_t range[2],
+        float *db, cpu_bf16 *to)
 {
     const int64_t steps = steps_of(s, range);
 
-    for (int64_t o = 0; o < s->blocks * 32; o += 32, to += 2 * steps * AMX_TILE) {
+    for (int64_t o = 0; o < s->blocks * 32; o += 32, to += 2 * steps * TILE) {
         bias_sum sum = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-        pair_row row = {to, steps * AMX_TILE};
+        pair_row row = {to, steps * TILE};
 
-        for (int64_t y = range[0]; y < range[1]; y++, row.to += s->dy_pitch * AMX_SIDE) {
+        for (int64_t y = range[0]; y < range[1]; y++, row.to += s->dy_pitch * TILE_SIDE) {
             if (!dy->where) {
                 put_row(s, dy, y, o, &row, &sum);
             } else if (y + 1 < s->oh) {
                 put_two_rows(s, dy, y++ / 2, o, &row, &sum);
-                row.to += s->dy_pitch * AMX_SIDE;
+                row.to += s->dy_pitch * TILE_SIDE;
             } else { /* a last row that the pool leaves out */
                 clear_pairs(s, &row, 0);
             }
         }
         for (int h = 0; h < 2; h++)
-            memset(row.to + h * row.next, 0, (size_t)(to + steps * AMX_TILE - row.to) * sizeof *to);
+            memset(row.to + h * row.next, 0, (size_t)(to + steps * TILE - row.to) * sizeof *to);
         if (db) add_bias(&sum, first_half(s->out - o), db + o);
     }
 }
 
 /* ---- products ---- */
 
-/* 16 rows of x, `stride` bytes apart, along `rows` times `steps` tiles; `next` numbers to the next row,
- * `sample` and `pairs` to the next sample of each factor. */
+enum { MOST = 512 }; /* steps at a time */
+
+/* The way of both factors along the pixels: `samples` of `rows` of `steps` tiles each; `next` numbers to
+ * the next row of x, `sample` and `pairs` to the next sample of each factor. */
 typedef struct walk {
-    int64_t stride, samples, rows, steps, next, sample, pairs;
+    int64_t samples, rows, steps, next, sample, pairs;
 } walk;
 
-/* sums += a^T b for one or two places of the kernel, a[1] NULL or not, by 32 channels; all tiles are
- * zero or hold the sums. */
-static void add_products(const walk *way, const cpu_bf16 *const *a, const cpu_bf16 *b)
+/* Places of tiles from number `from` on. Returns how many. */
+static int64_t find_steps(const walk *way, int64_t from, int32_t *a_at, int32_t *b_at)
 {
-    const int64_t other = way->rows * way->steps * AMX_TILE;
+    const int64_t left = way->samples * way->rows * way->steps - from;
+    const int64_t n = left < MOST ? left : MOST;
 
-    for (int64_t y = 0; y < way->samples * way->rows; y++) {
-        const int64_t at = y / way->rows * way->sample + y % way->rows * way->next;
-        const cpu_bf16 *a0 = a[0] + at, *a1 = a[1] ? a[1] + at : NULL;
-        const cpu_bf16 *bk = b + y / way->rows * way->pairs + y % way->rows * way->steps * AMX_TILE;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t row = (from + i) / way->steps, k = (from + i) % way->steps;
+        const int64_t sample = row / way->rows, y = row % way->rows;
 
-        for (int64_t k = 0; k < way->steps; k++, bk += AMX_TILE) {
-            _tile_loadd(4, a0 + k * AMX_DEPTH, way->stride);
-            _tile_loadd(6, bk, 64);
-            _tile_loadd(7, bk + other, 64);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            if (!a1) continue;
-            _tile_loadd(5, a1 + k * AMX_DEPTH, way->stride);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
-        }
+        a_at[i] = (int32_t)(sample * way->sample + y * way->next + k * TILE_DEPTH);
+        b_at[i] = (int32_t)(sample * way->pairs + (y * way->steps + k) * TILE);
     }
+    return n;
 }
 
 /* Rows of x under place number k of two parts, from row `from` of dy on; NULL: there are no more. */
 static const cpu_bf16 *place_of(
-        const cpu_amx *s, const cpu_bf16 *turned, int64_t from, int64_t part, int64_t k)
+        const cpu_bf16_conv *s, const cpu_bf16 *turned, int64_t from, int64_t part, int64_t k)
 {
     const int64_t tap = k % s->taps;
 
     part += k / s->taps;
     if (part >= s->parts) return NULL;
-    turned += part * AMX_SIDE * s->plane;
+    turned += part * TILE_SIDE * s->plane;
     if (s->thin) return turned + from * s->in * s->plane + tap;
     return turned + (from + tap / s->kw * s->dilation[0]) * s->pitch + tap % s->kw * s->dilation[1];
 }
 
-void tmb__cpu_amx_products(
-        const cpu_amx *s, const cpu_amx_factors *f, int64_t part, int64_t block, float *sums)
+/* Two places of the kernel at a time: sums (taps, 2 x 16 channels of dy, 2 places, 16 of x, 16). */
+void tmb__cpu_bf16_products(
+        const cpu_bf16_conv *s, const cpu_bf16_factors *f, int64_t part, int64_t block, float *sums)
 {
     const int64_t rows = f->range[1] - f->range[0], steps = steps_of(s, f->range);
-    const walk way = {.stride = 2 * s->plane,
-            .samples = f->n,
+    const walk way = {.samples = f->n,
             .rows = s->thin ? rows : 1,
-            .steps = s->thin ? s->dy_pitch / AMX_DEPTH : steps,
+            .steps = s->thin ? s->dy_pitch / TILE_DEPTH : steps,
             .next = s->in * s->plane,
             .sample = s->turned,
-            .pairs = s->blocks * 2 * steps * AMX_TILE};
+            .pairs = s->blocks * 2 * steps * TILE};
+    const cpu_bf16 *b = f->pairs + block * 2 * steps * TILE;
+    int32_t a_at[MOST], b_at[MOST];
+    cpu_product m = {.b = {b, b + way.rows * way.steps * TILE},
+            .a_at = a_at,
+            .b_at = b_at,
+            .a_stride = s->plane,
+            .c_stride = TILE_SIDE,
+            .c_other = 2 * FLOATS};
 
-    tiles_begin();
-    for (int64_t k = 0; k < 2 * s->taps; k += 2, sums += 4 * FLOATS) {
-        const cpu_bf16 *const a[] = {place_of(s, f->turned, f->range[0], part, k),
-                place_of(s, f->turned, f->range[0], part, k + 1)};
-
-        if (!a[0]) break;
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-        if (!f->fresh) load_all(sums);
-        add_products(&way, a, f->pairs + block * 2 * steps * AMX_TILE);
-        store_all(sums);
+    s->tiles->begin();
+    for (int64_t from = 0; from < way.samples * way.rows * way.steps; from += MOST) {
+        m.steps = find_steps(&way, from, a_at, b_at);
+        m.add = !f->fresh || from > 0;
+        m.c = sums;
+        for (int64_t k = 0; k < 2 * s->taps; k += 2, m.c += 4 * FLOATS) {
+            for (int i = 0; i < 2; i++)
+                m.a[i] = place_of(s, f->turned, f->range[0], part, k + i);
+            if (!m.a[0]) break;
+            m.rows = m.a[1] ? 2 * TILE_SIDE : TILE_SIDE;
+            s->tiles->multiply(&m);
+        }
     }
-    tiles_end();
+    s->tiles->end();
 }
 
-void tmb__cpu_amx_untile(const cpu_amx *s, const float *sums, const int64_t range[2], float *dw)
+void tmb__cpu_bf16_untile(
+        const cpu_bf16_conv *s, const float *sums, const int64_t range[2], float *dw)
 {
     for (int64_t t = range[0]; t < range[1]; t++) {
         const int64_t y = t / s->in / s->kw, x = t / s->in % s->kw, i = t % s->in;
-        const int64_t row = s->thin ? y * s->in + i : i, part = row / AMX_SIDE;
+        const int64_t row = s->thin ? y * s->in + i : i, part = row / TILE_SIDE;
         const int64_t k = part % 2 * s->taps + (s->thin ? x : y * s->kw + x);
 
         for (int64_t o = 0; o < s->out; o += 16) {
             const int64_t tiles = (part / 2 * s->blocks + o / 32) * s->taps + k / 2;
-            const int64_t tile = tiles * 4 + 2 * (k % 2) + o % 32 / 16;
+            const int64_t tile = tiles * 4 + 2 * (o % 32 / 16) + k % 2;
             const __mmask16 mask = first(s->out - o);
 
             _mm512_mask_storeu_ps(dw + t * s->out + o, mask,
-                    _mm512_maskz_loadu_ps(mask, sums + tile * FLOATS + row % 16 * AMX_SIDE));
+                    _mm512_maskz_loadu_ps(mask, sums + tile * FLOATS + row % 16 * TILE_SIDE));
         }
     }
 }

@@ -1,5 +1,5 @@
-/* cpu_amx_conv.c - the kernels of cpu_amx.h that pack and convolve */
-#include "cpu_amx_tile.h"
+/* cpu_bf16_conv.c - the kernels of cpu_bf16.h that pack and convolve */
+#include "cpu_bf16_vec.h"
 #include "cpu_simd.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@ enum { HALF_L2 = 1 << 20 };
 
 /* One row of 16 pairs of a tile: numbers `depth` and the next of channels o .. o + 15; numbers with
  * no place in the kernel are 0. */
-static __m512 thin_row(const cpu_amx *s, const cpu_amx_kernel *k, int64_t depth, int64_t o)
+static __m512 thin_row(const cpu_bf16_conv *s, const cpu_bf16_kernel *k, int64_t depth, int64_t o)
 {
     const int64_t x = depth / s->entry, at = depth % s->entry, y = at / s->in, i = at % s->in;
 
@@ -20,15 +20,15 @@ static __m512 thin_row(const cpu_amx *s, const cpu_amx_kernel *k, int64_t depth,
 }
 
 static __m512 plain_row(
-        const cpu_amx *s, const cpu_amx_kernel *k, int64_t tap, int64_t i, int64_t o)
+        const cpu_bf16_conv *s, const cpu_bf16_kernel *k, int64_t tap, int64_t i, int64_t o)
 {
     if (i >= s->in) return _mm512_setzero_ps();
     return _mm512_maskz_loadu_ps(first(s->out - o), k->w + (tap * k->in + i) * k->out + o);
 }
 
 /* The tile of a turned kernel: its rows are the columns of w. */
-static void pack_turned(
-        const cpu_amx *s, const cpu_amx_kernel *k, int64_t tap, int64_t i, int64_t o, cpu_bf16 *to)
+static void pack_turned(const cpu_bf16_conv *s, const cpu_bf16_kernel *k, int64_t tap, int64_t i,
+        int64_t o, cpu_bf16 *to)
 {
     const float *w = k->w + (s->kh * s->kw - 1 - tap) * k->in * k->out;
     __m512i r[16];
@@ -42,29 +42,29 @@ static void pack_turned(
     }
     transpose(r);
     for (int j = 0; j < 16; j++)
-        _mm512_storeu_si512(to + j * AMX_DEPTH, r[j]);
+        _mm512_storeu_si512(to + j * TILE_DEPTH, r[j]);
 }
 
-static void pack(const cpu_amx *s, const cpu_amx_kernel *k, int64_t block, cpu_bf16 *packed)
+static void pack(const cpu_bf16_conv *s, const cpu_bf16_kernel *k, int64_t block, cpu_bf16 *packed)
 {
     const int64_t taps = s->kh * s->kw;
 
     for (int64_t e = 0; e < 2 * s->steps; e++) {
-        const int64_t step = e / 2, o = block * 32 + e % 2 * AMX_SIDE;
-        const int64_t tap = step % taps, i = step / taps * AMX_DEPTH;
-        cpu_bf16 *to = packed + (block * s->steps * 2 + e) * AMX_TILE;
+        const int64_t step = e % s->steps, o = block * 32 + e / s->steps * TILE_SIDE;
+        const int64_t tap = step % taps, i = step / taps * TILE_DEPTH;
+        cpu_bf16 *to = packed + (block * s->steps * 2 + e) * TILE;
 
         if (k->turned) {
             pack_turned(s, k, tap, i, o, to);
             continue;
         }
-        for (int64_t r = 0; r < AMX_SIDE; r++) {
-            const int64_t at = i + 2 * r, depth = step * AMX_DEPTH + 2 * r;
+        for (int64_t r = 0; r < TILE_SIDE; r++) {
+            const int64_t at = i + 2 * r, depth = step * TILE_DEPTH + 2 * r;
             const __m512 low = s->thin ? thin_row(s, k, depth, o) : plain_row(s, k, tap, at, o);
             const __m512 high =
                     s->thin ? thin_row(s, k, depth + 1, o) : plain_row(s, k, tap, at + 1, o);
 
-            _mm512_storeu_si512(to + r * AMX_DEPTH, pairs(low, high));
+            _mm512_storeu_si512(to + r * TILE_DEPTH, pairs(low, high));
         }
     }
 }
@@ -73,21 +73,23 @@ static void pack(const cpu_amx *s, const cpu_amx_kernel *k, int64_t block, cpu_b
 
 /* Row y of the padded picture, 32 channels from i on; with a pool, the next row too. */
 static void put_inside(
-        const cpu_amx *s, const cpu_amx_source *x, int64_t y, int64_t i, cpu_bf16 *to)
+        const cpu_bf16_conv *s, const cpu_bf16_source *x, int64_t y, int64_t i, cpu_bf16 *to)
 {
     const __mmask32 mask = first_half(s->in - i);
     const int64_t right = s->pitch - s->pad_left - s->w, rows = x->where ? 2 : 1;
 
     for (int64_t r = 0; r < rows; r++) {
-        cpu_bf16 *row = to + r * s->pitch * AMX_DEPTH;
+        cpu_bf16 *row = to + r * s->pitch * TILE_DEPTH;
 
-        memset(row, 0, (size_t)(s->pad_left * AMX_DEPTH) * sizeof *to);
-        memset(row + (s->pad_left + s->w) * AMX_DEPTH, 0, (size_t)(right * AMX_DEPTH) * sizeof *to);
+        memset(row, 0, (size_t)(s->pad_left * TILE_DEPTH) * sizeof *to);
+        memset(row + (s->pad_left + s->w) * TILE_DEPTH, 0,
+                (size_t)(right * TILE_DEPTH) * sizeof *to);
     }
-    to += s->pad_left * AMX_DEPTH;
+    to += s->pad_left * TILE_DEPTH;
     if (!x->where) {
         for (int64_t j = 0; j < s->w; j++)
-            _mm512_storeu_si512(to + j * AMX_DEPTH, load_half(x, (y * s->w + j) * s->in + i, mask));
+            _mm512_storeu_si512(
+                    to + j * TILE_DEPTH, load_half(x, (y * s->w + j) * s->in + i, mask));
         return;
     }
     for (int64_t j = 0; j < s->w / 2; j++) {
@@ -95,18 +97,18 @@ static void put_inside(
 
         spread(x, (y / 2 * (s->w / 2) + j) * s->in + i, mask, v);
         for (int k = 0; k < 4; k++)
-            _mm512_storeu_si512(to + (k / 2 * s->pitch + 2 * j + k % 2) * AMX_DEPTH, v[k]);
+            _mm512_storeu_si512(to + (k / 2 * s->pitch + 2 * j + k % 2) * TILE_DEPTH, v[k]);
     }
     for (int64_t r = 0; s->w % 2 && r < 2; r++)
-        _mm512_storeu_si512(to + (r * s->pitch + s->w - 1) * AMX_DEPTH, _mm512_setzero_si512());
+        _mm512_storeu_si512(to + (r * s->pitch + s->w - 1) * TILE_DEPTH, _mm512_setzero_si512());
 }
 
 /* Pixels of 32 channels, block by block, with their padding. */
-static void put_blocks(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *to)
+static void put_blocks(const cpu_bf16_conv *s, const cpu_bf16_source *x, cpu_bf16 *to)
 {
-    const int64_t step = x->where ? 2 : 1, row = s->pitch * AMX_DEPTH;
+    const int64_t step = x->where ? 2 : 1, row = s->pitch * TILE_DEPTH;
 
-    for (int64_t i = 0; i < s->in; i += AMX_DEPTH, to += s->rows * row) {
+    for (int64_t i = 0; i < s->in; i += TILE_DEPTH, to += s->rows * row) {
         for (int64_t y = 0; y < s->rows;) {
             const int64_t iy = y - s->pad_top;
 
@@ -120,13 +122,13 @@ static void put_blocks(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *to)
     }
 }
 
-static int64_t thin_length(const cpu_amx *s)
+static int64_t thin_length(const cpu_bf16_conv *s)
 {
     return s->pitch * s->in + 32;
 }
 
 /* Rows of a thin picture as they are, with their padding. */
-static void put_rows(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *to)
+static void put_rows(const cpu_bf16_conv *s, const cpu_bf16_source *x, cpu_bf16 *to)
 {
     const int64_t n = s->w * s->in, length = thin_length(s);
 
@@ -145,13 +147,14 @@ static void put_rows(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *to)
  * row of entries come from kh rows of the picture, within 32 of each; which ones repeats with a period. */
 typedef struct entry_table {
     int64_t period, pixels; /* vectors of a period, and the pixels they hold */
-    int64_t first[2 * AMX_THIN_ROWS];
-    __m512i index[2 * AMX_THIN_ROWS][AMX_THIN_ROWS];
-    __mmask32 mask[2 * AMX_THIN_ROWS][AMX_THIN_ROWS];
+    int64_t first[2 * BF16_THIN_ROWS];
+    __m512i index[2 * BF16_THIN_ROWS][BF16_THIN_ROWS];
+    __mmask32 mask[2 * BF16_THIN_ROWS][BF16_THIN_ROWS];
 } entry_table;
 
 /* The numbers of row y of the kernel, in a vector that starts at number `at` of an entry. */
-static void find_numbers(const cpu_amx *s, int64_t at, int64_t y, __m512i *index, __mmask32 *mask)
+static void find_numbers(
+        const cpu_bf16_conv *s, int64_t at, int64_t y, __m512i *index, __mmask32 *mask)
 {
     uint16_t places[32] = {0};
 
@@ -170,7 +173,7 @@ static void find_numbers(const cpu_amx *s, int64_t at, int64_t y, __m512i *index
     *index = _mm512_loadu_si512(places);
 }
 
-static void find_entries(const cpu_amx *s, entry_table *t)
+static void find_entries(const cpu_bf16_conv *s, entry_table *t)
 {
     int64_t v = 0, at = 0;
 
@@ -186,8 +189,8 @@ static void find_entries(const cpu_amx *s, entry_table *t)
 }
 
 /* Row oy's entries. */
-static void put_entries(
-        const cpu_amx *s, const entry_table *t, const cpu_bf16 *rows, int64_t oy, cpu_bf16 *to)
+static void put_entries(const cpu_bf16_conv *s, const entry_table *t, const cpu_bf16 *rows,
+        int64_t oy, cpu_bf16 *to)
 {
     const int64_t length = thin_length(s);
 
@@ -209,43 +212,36 @@ static void put_entries(
 
 enum { HALF = 2 * FLOATS }; /* from the first 16 channels of 2 x 16 pixels to the others */
 
-/* Two tiles of pixels, one after the other, by the first 16 channels into c and the others `half` floats
- * on. Tile number k of the pixels lies at `at[k]` numbers from a0 and a1. */
-static void multiply(const cpu_bf16 *a0, const cpu_bf16 *a1, const int32_t *at, int64_t steps,
-        int64_t stride, const cpu_bf16 *w, float *c, int64_t half)
+/* Block number `b` of 32 channels of the kernel. */
+static void set_block(const cpu_bf16_conv *s, const cpu_bf16 *packed, int64_t b, cpu_product *m)
 {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (int64_t k = 0; k < steps; k++, w += 2 * AMX_TILE) {
-        _tile_loadd(4, a0 + at[k], stride);
-        _tile_loadd(6, w, 64);
-        _tile_loadd(7, w + AMX_TILE, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_loadd(5, a1 + at[k], stride);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
-    }
-    _tile_stored(0, c, 64);
-    _tile_stored(1, c + half, 64);
-    _tile_stored(2, c + FLOATS, 64);
-    _tile_stored(3, c + half + FLOATS, 64);
+    m->b[0] = packed + b * s->steps * 2 * TILE;
+    m->b[1] = m->b[0] + s->steps * TILE;
+}
+
+/* `rows` of two times 16 pixels, which start at a0 and a1. */
+static void multiply(const cpu_bf16_conv *s, cpu_product *m, const cpu_bf16 *a0, const cpu_bf16 *a1,
+        int64_t rows, float *c)
+{
+    m->a[0] = a0;
+    m->a[1] = a1;
+    m->rows = rows;
+    m->c = c;
+    s->tiles->multiply(m);
 }
 
 /* ---- what is written ---- */
 
 typedef struct ending {
-    const cpu_amx *s;
-    const cpu_amx_end *end;
+    const cpu_bf16_conv *s;
+    const cpu_bf16_end *end;
     int64_t o; /* first channel */
     __m512 bias[2], least, most;
     __mmask32 mask;
     void *y;
 } ending;
 
-static ending ending_of(const cpu_amx *s, const cpu_amx_end *end, int64_t block, void *y)
+static ending ending_of(const cpu_bf16_conv *s, const cpu_bf16_end *end, int64_t block, void *y)
 {
     ending e = {.s = s, .end = end, .o = block * 32, .y = y};
 
@@ -282,7 +278,7 @@ TMB_INLINE void write_pixel(const ending *e, int64_t pixel, __m512 low, __m512 h
 /* Rows of c, `n` pixels from pixel number `pixel` of the result. */
 static void write_pixels(const ending *e, const float *c, int64_t pixel, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++, c += AMX_SIDE)
+    for (int64_t i = 0; i < n; i++, c += TILE_SIDE)
         write_pixel(e, pixel + i, limited(e, _mm512_add_ps(_mm512_load_ps(c), e->bias[0])),
                 limited(e, _mm512_add_ps(_mm512_load_ps(c + HALF), e->bias[1])));
 }
@@ -290,15 +286,15 @@ static void write_pixels(const ending *e, const float *c, int64_t pixel, int64_t
 /* 16 pixels from place `q` of the padded rows on; those in the padding are dropped. */
 static void write_flat(const ending *e, const float *c, int64_t q)
 {
-    const cpu_amx *s = e->s;
+    const cpu_bf16_conv *s = e->s;
 
-    for (int64_t i = 0; i < AMX_SIDE;) {
+    for (int64_t i = 0; i < TILE_SIDE;) {
         const int64_t y = (q + i) / s->pitch, x = (q + i) % s->pitch;
-        const int64_t left = s->pitch - x, run = left < AMX_SIDE - i ? left : AMX_SIDE - i;
+        const int64_t left = s->pitch - x, run = left < TILE_SIDE - i ? left : TILE_SIDE - i;
         const int64_t kept = x + run > s->ow ? s->ow - x : run;
 
         if (y >= s->oh) return;
-        if (kept > 0) write_pixels(e, c + i * AMX_SIDE, y * s->ow + x, kept);
+        if (kept > 0) write_pixels(e, c + i * TILE_SIDE, y * s->ow + x, kept);
         i += run;
     }
 }
@@ -313,9 +309,9 @@ typedef struct two_rows {
 /* The maximum of window number i, of half `h` of the channels, with bias and limits, and whose it is. */
 TMB_INLINE __m512 best_of(const ending *e, const two_rows *rows, int64_t i, int h, __m128i *winner)
 {
-    const float *t = rows->c + h * rows->half + 2 * i * AMX_SIDE, *u = t + rows->below;
-    const __m512 t0 = _mm512_load_ps(t), t1 = _mm512_load_ps(t + AMX_SIDE);
-    const __m512 u0 = _mm512_load_ps(u), u1 = _mm512_load_ps(u + AMX_SIDE);
+    const float *t = rows->c + h * rows->half + 2 * i * TILE_SIDE, *u = t + rows->below;
+    const __m512 t0 = _mm512_load_ps(t), t1 = _mm512_load_ps(t + TILE_SIDE);
+    const __m512 u0 = _mm512_load_ps(u), u1 = _mm512_load_ps(u + TILE_SIDE);
     const __m512 top = _mm512_max_ps(t1, t0), bottom = _mm512_max_ps(u1, u0);
     const __m512 best = limited(e, _mm512_add_ps(_mm512_max_ps(bottom, top), e->bias[h]));
     const __mmask16 low = _mm512_cmp_ps_mask(bottom, top, _CMP_GT_OQ);
@@ -348,98 +344,110 @@ static void write_pooled(const ending *e, const two_rows *rows, int64_t at, int6
 
 /* ---- a convolution ---- */
 
-/* Places of the steps' tiles, from a pixel's own. */
-static void find_steps(const cpu_amx *s, int32_t *at)
+/* Places of the steps' tiles, from a pixel's own and from the kernel's first. */
+static void find_steps(const cpu_bf16_conv *s, int32_t *a_at, int32_t *b_at)
 {
     const int64_t taps = s->kh * s->kw;
 
     for (int64_t k = 0; k < s->steps; k++) {
         const int64_t tap = k % taps, y = tap / s->kw, x = tap % s->kw;
 
-        at[k] = (int32_t)(s->thin ? k * AMX_DEPTH
-                                  : (k / taps * s->rows * s->pitch + y * s->dilation[0] * s->pitch +
-                                            x * s->dilation[1]) *
-                                AMX_DEPTH);
+        a_at[k] = (int32_t)(s->thin ? k * TILE_DEPTH
+                                    : (k / taps * s->rows * s->pitch +
+                                              y * s->dilation[0] * s->pitch + x * s->dilation[1]) *
+                                TILE_DEPTH);
+        b_at[k] = (int32_t)(k * TILE);
     }
 }
 
 /* Rows oy and, if pooled, oy + 1: their pixels start at a[0] and a[1]. */
-static void conv_row(
-        const ending *e, const cpu_bf16 *const *a, const int32_t *at, const cpu_bf16 *w, int64_t oy)
+static void conv_row(const ending *e, cpu_product *m, const cpu_bf16 *const *a, int64_t oy)
 {
-    const cpu_amx *s = e->s;
+    const cpu_bf16_conv *s = e->s;
     const bool pool = e->end->pool;
-    const int64_t size = s->stride[1] * (s->thin ? s->entry : AMX_DEPTH);
     const int64_t width = pool ? s->ow / 2 * 2 : s->ow, block = pool ? 16 : 32;
     float c[4 * FLOATS] __attribute__((aligned(64)));
 
     for (int64_t x = 0; x < width; x += block) {
-        const cpu_bf16 *a0 = a[0] + x * size, *a1 = pool ? a[1] + x * size : a0 + 16 * size;
+        const cpu_bf16 *a0 = a[0] + x * m->a_stride;
+        const cpu_bf16 *a1 = pool ? a[1] + x * m->a_stride : a0 + 16 * m->a_stride;
         const int64_t n = width - x < block ? width - x : block;
 
-        multiply(a0, a1, at, s->steps, 2 * size, w, c, HALF);
+        multiply(s, m, a0, a1, pool ? 32 : n, c);
         if (pool) {
             write_pooled(e, &(two_rows){c, FLOATS, HALF}, oy / 2 * (s->ow / 2) + x / 2, n / 2);
             continue;
         }
-        write_pixels(e, c, oy * s->ow + x, n < 16 ? n : 16);
-        if (n > 16) write_pixels(e, c + FLOATS, oy * s->ow + x + 16, n - 16);
+        write_pixels(e, c, oy * s->ow + x, n);
     }
 }
 
-/* 32 pixels from place `q` on, over the ends of rows, whose padding is computed and dropped. */
-static void conv_flat(
-        const ending *e, const cpu_bf16 *x, const int32_t *at, const cpu_bf16 *w, int64_t q)
+/* Pixels from the first of the result to the last, with the padding between its rows. */
+static int64_t flat_pixels(const cpu_bf16_conv *s)
 {
-    const cpu_bf16 *a = x + q * AMX_DEPTH;
+    return (s->oh - 1) * s->pitch + s->ow;
+}
+
+/* Up to 32 of them from place `q` on, over the ends of rows, whose padding is computed and dropped. */
+static void multiply_flat(
+        const cpu_bf16_conv *s, cpu_product *m, const cpu_bf16 *x, int64_t q, float *c)
+{
+    const cpu_bf16 *a = x + q * TILE_DEPTH;
+    const int64_t left = flat_pixels(s) - q;
+
+    multiply(s, m, a, a + TILE, left < 32 ? left : 32, c);
+}
+
+static void conv_flat(const ending *e, cpu_product *m, const cpu_bf16 *x, int64_t q)
+{
     float c[4 * FLOATS] __attribute__((aligned(64)));
 
-    multiply(a, a + AMX_TILE, at, e->s->steps, 64, w, c, HALF);
+    multiply_flat(e->s, m, x, q, c);
     write_flat(e, c, q);
     write_flat(e, c + FLOATS, q + 16);
 }
 
-/* Parts of 32 pixels that hold the picture and the padding between its rows. */
-static int64_t flat_parts(const cpu_amx *s)
+static int64_t flat_parts(const cpu_bf16_conv *s)
 {
-    return ((s->oh - 1) * s->pitch + s->ow + 31) / 32;
+    return (flat_pixels(s) + 31) / 32;
 }
 
 /* A narrow picture fills tiles better over the ends of its rows: it is convolved whole, then pooled. */
-static bool is_narrow(const cpu_amx *s)
+static bool is_narrow(const cpu_bf16_conv *s)
 {
     const int64_t by_rows = s->oh / 2 * ((s->ow / 2 * 2 + 15) / 16);
 
     return !s->thin && 8 * by_rows > 9 * flat_parts(s);
 }
 
-int64_t tmb__cpu_amx_pool_space(const cpu_amx *s)
+int64_t tmb__cpu_bf16_pool_space(const cpu_bf16_conv *s)
 {
     return is_narrow(s) ? 2 * flat_parts(s) * 2 * HALF : 0;
 }
 
-static void conv_narrow(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *packed,
-        const int32_t *at, void *y, cpu_bf16 *x)
+static void conv_narrow(const cpu_bf16_conv *s, const cpu_bf16_end *end, const cpu_bf16 *packed,
+        cpu_product *m, void *y, cpu_bf16 *x)
 {
     const int64_t parts = flat_parts(s), half = parts * HALF;
     float *c = (float *)(void *)(x + s->space);
 
+    m->c_other = half;
     for (int64_t b = 0; b < s->blocks; b++) {
         const ending e = ending_of(s, end, b, y);
 
+        set_block(s, packed, b, m);
         for (int64_t i = 0; i < parts; i++)
-            multiply(x + 2 * i * AMX_TILE, x + (2 * i + 1) * AMX_TILE, at, s->steps, 64,
-                    packed + b * s->steps * 2 * AMX_TILE, c + i * HALF, half);
+            multiply_flat(s, m, x, 32 * i, c + i * HALF);
         for (int64_t oy = 0; oy + 2 <= s->oh; oy += 2) {
-            const two_rows rows = {c + oy * s->pitch * AMX_SIDE, s->pitch * AMX_SIDE, half};
+            const two_rows rows = {c + oy * s->pitch * TILE_SIDE, s->pitch * TILE_SIDE, half};
 
             write_pooled(&e, &rows, oy / 2 * (s->ow / 2), s->ow / 2);
         }
     }
 }
 
-static void conv_thin(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *packed,
-        const int32_t *at, void *y, cpu_bf16 *space)
+static void conv_thin(const cpu_bf16_conv *s, const cpu_bf16_end *end, const cpu_bf16 *packed,
+        cpu_product *m, void *y, cpu_bf16 *space)
 {
     const int64_t count = s->pitch * s->entry, step = 1 + end->pool;
     cpu_bf16 *row[2] = {space + s->rows * thin_length(s)};
@@ -455,8 +463,8 @@ static void conv_thin(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *
         for (int64_t b = 0; b < s->blocks; b++) {
             const ending e = ending_of(s, end, b, y);
 
-            conv_row(
-                    &e, (const cpu_bf16 *const *)row, at, packed + b * s->steps * 2 * AMX_TILE, oy);
+            set_block(s, packed, b, m);
+            conv_row(&e, m, (const cpu_bf16 *const *)row, oy);
         }
     }
 }
@@ -464,53 +472,59 @@ static void conv_thin(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *
 /* Parts of the picture, 32 pixels with stride 1 and else one row or two, by blocks of channels. A kernel
  * that fits into half of L2 meets each part while that is in L1; of a larger one each block meets the
  * whole picture. */
-static void conv_blocks(const cpu_amx *s, const cpu_amx_end *end, const cpu_bf16 *packed,
-        const int32_t *at, void *y, const cpu_bf16 *x)
+static void conv_blocks(const cpu_bf16_conv *s, const cpu_bf16_end *end, const cpu_bf16 *packed,
+        cpu_product *m, void *y, const cpu_bf16 *x)
 {
     const bool flat = s->stride[0] == 1 && s->stride[1] == 1 && !end->pool;
     const bool small = s->packed * (int64_t)sizeof *packed <= HALF_L2;
-    const int64_t row = s->stride[0] * s->pitch * AMX_DEPTH, step = 1 + end->pool;
+    const int64_t row = s->stride[0] * s->pitch * TILE_DEPTH, step = 1 + end->pool;
     const int64_t parts = flat ? flat_parts(s) : s->oh / step;
 
     for (int64_t i = 0; i < parts * s->blocks; i++) {
         const int64_t part = small ? i / s->blocks : i % parts;
         const int64_t b = small ? i % s->blocks : i / parts, oy = part * step;
-        const cpu_bf16 *w = packed + b * s->steps * 2 * AMX_TILE;
         const cpu_bf16 *const rows[] = {x + oy * row, x + (oy + 1) * row};
         const ending e = ending_of(s, end, b, y);
 
+        set_block(s, packed, b, m);
         if (flat)
-            conv_flat(&e, x, at, w, 32 * part);
+            conv_flat(&e, m, x, 32 * part);
         else
-            conv_row(&e, rows, at, w, oy);
+            conv_row(&e, m, rows, oy);
     }
 }
 
-static void conv(const cpu_amx *s, const cpu_amx_end *end, const cpu_amx_source *x,
+static void conv(const cpu_bf16_conv *s, const cpu_bf16_end *end, const cpu_bf16_source *x,
         const cpu_bf16 *packed, void *y, cpu_bf16 *space)
 {
-    int32_t at[AMX_MAX_STEPS];
+    int32_t a_at[BF16_MAX_STEPS], b_at[BF16_MAX_STEPS];
+    cpu_product m = {.a_at = a_at,
+            .b_at = b_at,
+            .a_stride = s->stride[1] * (s->thin ? s->entry : TILE_DEPTH),
+            .steps = s->steps,
+            .c_stride = TILE_SIDE,
+            .c_other = HALF};
 
-    find_steps(s, at);
-    tiles_begin();
+    find_steps(s, a_at, b_at);
+    s->tiles->begin();
     if (s->thin) {
         put_rows(s, x, space);
-        conv_thin(s, end, packed, at, y, space);
+        conv_thin(s, end, packed, &m, y, space);
     } else {
         put_blocks(s, x, space);
         if (end->pool && is_narrow(s))
-            conv_narrow(s, end, packed, at, y, space);
+            conv_narrow(s, end, packed, &m, y, space);
         else
-            conv_blocks(s, end, packed, at, y, space);
+            conv_blocks(s, end, packed, &m, y, space);
     }
-    tiles_end();
+    s->tiles->end();
 }
 
-const cpu_amx_table tmb__cpu_amx_kernels = {
+const cpu_bf16_table tmb__cpu_bf16_kernels = {
         .pack = pack,
         .conv = conv,
-        .turn = tmb__cpu_amx_turn,
-        .pairs = tmb__cpu_amx_pairs,
-        .products = tmb__cpu_amx_products,
-        .untile = tmb__cpu_amx_untile,
+        .turn = tmb__cpu_bf16_turn,
+        .pairs = tmb__cpu_bf16_pairs,
+        .products = tmb__cpu_bf16_products,
+        .untile = tmb__cpu_bf16_untile,
 };

@@ -1,16 +1,12 @@
-/* cpu_amx.c - convolutions in bf16 as stages, where the list asks for it and the CPU has AMX
+/* cpu_bf16.c - convolutions in bf16 as stages, where the list asks for it and the device has tiles
  *
  * What goes from one of them to the next is bf16 in memory, all else f32. Strided convolutions run
  * forward here, their gradients in f32; grouped ones are always f32. A maximum pool of 2 x 2 behind a
  * layer is done on its two rows while they are at hand; its gradient is spread over them by both
  * gradients of the layer as they read it. */
-#define _GNU_SOURCE /* syscall */
 #include "cpu_conv.h"
 
-#include <cpuid.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum {
     CHUNK_BYTES = 1 << 16, /* of dy in bf16 at a time: a part of L2 */
@@ -18,43 +14,31 @@ enum {
     TOGETHER = 2 /* samples whose factors meet in L1 */
 };
 
-typedef struct amx_plan {
-    cpu_amx s;
-    cpu_amx_end end;
+typedef struct bf16_plan {
+    cpu_bf16_conv s;
+    cpu_bf16_end end;
     bool turned;          /* the kernel, for the gradient to the data */
     bool x_half, dy_half; /* kept in bf16; dy: of the weight gradient */
     bool heavy;           /* weight gradient: the kernel is larger than a sample */
     int64_t y_count;      /* of a sample's result */
-} amx_plan;
+} bf16_plan;
 
-bool tmb__cpu_amx_usable(void)
-{
-    enum { REQUEST = 0x1023, TILE_DATA = 18 }; /* arch_prctl */
-    unsigned a = 0, b = 0, c = 0, d = 0, a1 = 0;
-
-    __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl")) return false;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 22 & 1) || !(d >> 24 & 1)) return false;
-    if (!__get_cpuid_count(7, 1, &a1, &b, &c, &d) || !(a1 >> 5 & 1)) return false;
-    return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
-}
-
-bool tmb__cpu_amx_fits(const struct tmb_program *p, const cpu_conv *c)
+bool tmb__cpu_bf16_fits(const struct tmb_program *p, const cpu_conv *c)
 {
     return p->bf16 && c->groups == 1 &&
-            (c->in + AMX_DEPTH - 1) / AMX_DEPTH * c->kh * c->kw <= AMX_MAX_STEPS;
+            (c->in + TILE_DEPTH - 1) / TILE_DEPTH * c->kh * c->kw <= BF16_MAX_STEPS;
 }
 
 /* The gradients: pixels one after the other, and padding that a turned kernel can have. */
-bool tmb__cpu_amx_fits_back(const struct tmb_program *p, const cpu_conv *c)
+bool tmb__cpu_bf16_fits_back(const struct tmb_program *p, const cpu_conv *c)
 {
     for (int i = 0; i < 2; i++) {
         const int64_t reach = ((i == 0 ? c->kh : c->kw) - 1) * c->dilation[i];
 
         if (c->stride[i] != 1 || c->pad[i] > reach) return false;
     }
-    return tmb__cpu_amx_fits(p, c) &&
-            (c->out + AMX_DEPTH - 1) / AMX_DEPTH * c->kh * c->kw <= AMX_MAX_STEPS;
+    return tmb__cpu_bf16_fits(p, c) &&
+            (c->out + TILE_DEPTH - 1) / TILE_DEPTH * c->kh * c->kw <= BF16_MAX_STEPS;
 }
 
 static int64_t at_least(int64_t a, int64_t b)
@@ -81,9 +65,9 @@ static cpu_conv flattened(const cpu_conv *c)
 }
 
 /* Where few channels lie under a column of the kernel, and a tile's row holds several columns. */
-bool tmb__cpu_amx_thin(const cpu_conv *c)
+bool tmb__cpu_bf16_thin(const cpu_conv *c)
 {
-    return c->in <= 4 && c->kh * c->kw > 1 && c->kh <= AMX_THIN_ROWS && c->dilation[0] == 1 &&
+    return c->in <= 4 && c->kh * c->kw > 1 && c->kh <= BF16_THIN_ROWS && c->dilation[0] == 1 &&
             c->dilation[1] == 1;
 }
 
@@ -97,10 +81,12 @@ static int64_t pitch_of(const cpu_conv *c, bool thin)
     return at_least(c->w + at_least(left, right), c->ow);
 }
 
-cpu_amx tmb__cpu_amx_geometry(const cpu_conv *whole, cpu_direction direction)
+cpu_bf16_conv tmb__cpu_bf16_geometry(
+        const struct tmb_program *p, const cpu_conv *whole, cpu_direction direction)
 {
     const cpu_conv flat = flattened(whole), *c = &flat;
-    cpu_amx s = {.h = c->h,
+    cpu_bf16_conv s = {.tiles = p->device->tiles,
+            .h = c->h,
             .w = c->w,
             .in = c->in,
             .oh = c->oh,
@@ -110,7 +96,7 @@ cpu_amx tmb__cpu_amx_geometry(const cpu_conv *whole, cpu_direction direction)
             .kw = c->kw,
             .pad_top = c->pad[0],
             .pad_left = c->pad[1],
-            .thin = direction != CPU_BACK_DATA && tmb__cpu_amx_thin(c)};
+            .thin = direction != CPU_BACK_DATA && tmb__cpu_bf16_thin(c)};
     int64_t row;
 
     for (int i = 0; i < 2; i++) {
@@ -124,24 +110,24 @@ cpu_amx tmb__cpu_amx_geometry(const cpu_conv *whole, cpu_direction direction)
     if (direction == CPU_BACK_WEIGHTS) s.pitch = up_to(s.pitch, 2);
     s.entry = up_to(c->kh * c->in, 2);
     s.blocks = (c->out + 31) / 32;
-    s.steps = s.thin ? up_to(c->kw * s.entry, AMX_DEPTH) / AMX_DEPTH
-                     : up_to(c->in, AMX_DEPTH) / AMX_DEPTH * c->kh * c->kw;
-    s.packed = s.blocks * s.steps * 2 * AMX_TILE;
-    row = s.pitch * s.entry + AMX_TILE + 64 * c->stride[1] * s.entry;
+    s.steps = s.thin ? up_to(c->kw * s.entry, TILE_DEPTH) / TILE_DEPTH
+                     : up_to(c->in, TILE_DEPTH) / TILE_DEPTH * c->kh * c->kw;
+    s.packed = s.blocks * s.steps * 2 * TILE;
+    row = s.pitch * s.entry + TILE + 64 * c->stride[1] * s.entry;
     s.entry_row = up_to(row, 32);
     s.space = s.thin ? s.rows * (s.pitch * s.in + 32) + 2 * s.entry_row + 32
                      : (up_to(c->in, 32) / 32 * s.rows * s.pitch + 64 * c->stride[1] +
                                (c->kw + 1) * c->dilation[1]) *
-                    AMX_DEPTH;
+                    TILE_DEPTH;
     return s;
 }
 
 static int new_plan(
-        struct tmb_program *p, amx_plan **out, const cpu_conv *conv, cpu_direction direction)
+        struct tmb_program *p, bf16_plan **out, const cpu_conv *conv, cpu_direction direction)
 {
     *out = tmb__cpu_keep(p, sizeof **out);
     if (!*out) return TMB_ENOMEM;
-    (*out)->s = tmb__cpu_amx_geometry(conv, direction);
+    (*out)->s = tmb__cpu_bf16_geometry(p, conv, direction);
     (*out)->y_count = conv->oh * conv->ow * conv->out;
     return 0;
 }
@@ -149,21 +135,21 @@ static int new_plan(
 /* ---- the kernel ---- */
 
 typedef struct pack_plan {
-    cpu_amx s;
-    cpu_amx_kernel kernel;
+    cpu_bf16_conv s;
+    cpu_bf16_kernel kernel;
 } pack_plan;
 
 /* Slots w, packed. */
 static void pack(const cpu_stage *stage, const cpu_task *task)
 {
     const pack_plan *plan = stage->data;
-    cpu_amx_kernel kernel = plan->kernel;
+    cpu_bf16_kernel kernel = plan->kernel;
 
     kernel.w = tmb__cpu_at(stage, task, 0);
-    tmb__cpu_amx_kernels.pack(&plan->s, &kernel, task->slice, tmb__cpu_at(stage, task, 1));
+    tmb__cpu_bf16_kernels.pack(&plan->s, &kernel, task->slice, tmb__cpu_at(stage, task, 1));
 }
 
-int tmb__cpu_amx_pack(struct tmb_program *p, int op, const cpu_amx *s, bool turned)
+int tmb__cpu_bf16_pack(struct tmb_program *p, int op, const cpu_bf16_conv *s, bool turned)
 {
     const int w = p->ops[op].in[1];
     const int packed = tmb__cpu_buffer(p, CPU_WHOLE, (size_t)s->packed * sizeof(cpu_bf16));
@@ -190,19 +176,19 @@ int tmb__cpu_amx_pack(struct tmb_program *p, int op, const cpu_amx *s, bool turn
 static void convolve(
         const cpu_stage *stage, const cpu_task *task, uint8_t *y_where, const uint8_t *x_where)
 {
-    const amx_plan *plan = stage->data;
-    const cpu_amx_source x = {tmb__cpu_at(stage, task, 0), plan->x_half, x_where};
-    cpu_amx_end end = plan->end;
+    const bf16_plan *plan = stage->data;
+    const cpu_bf16_source x = {tmb__cpu_at(stage, task, 0), plan->x_half, x_where};
+    cpu_bf16_end end = plan->end;
 
     end.bias = tmb__cpu_at(stage, task, 2);
     end.where = y_where;
-    tmb__cpu_amx_kernels.conv(&plan->s, &end, &x, tmb__cpu_at(stage, task, 1),
+    tmb__cpu_bf16_kernels.conv(&plan->s, &end, &x, tmb__cpu_at(stage, task, 1),
             tmb__cpu_at(stage, task, 3), tmb__cpu_at(stage, task, 4));
 }
 
 static void forward(const cpu_stage *stage, const cpu_task *task)
 {
-    const amx_plan *plan = stage->data;
+    const bf16_plan *plan = stage->data;
 
     convolve(stage, task, tmb__cpu_at(stage, task, 5), NULL);
     if (!plan->end.half)
@@ -217,10 +203,10 @@ static void back_data(const cpu_stage *stage, const cpu_task *task)
 
 /* `at`: tensors x, b or -1, y. */
 static cpu_stage *add_convolve(
-        struct tmb_program *p, int op, amx_plan *plan, cpu_fn fn, const int *at)
+        struct tmb_program *p, int op, bf16_plan *plan, cpu_fn fn, const int *at)
 {
-    const int packed = tmb__cpu_amx_pack(p, op, &plan->s, plan->turned);
-    const int64_t more = plan->end.pool ? tmb__cpu_amx_pool_space(&plan->s) : 0;
+    const int packed = tmb__cpu_bf16_pack(p, op, &plan->s, plan->turned);
+    const int64_t more = plan->end.pool ? tmb__cpu_bf16_pool_space(&plan->s) : 0;
     const int space =
             tmb__cpu_buffer(p, CPU_TEMP, (size_t)(plan->s.space + more) * sizeof(cpu_bf16));
     cpu_stage *stage;
@@ -238,7 +224,7 @@ static cpu_stage *add_convolve(
     return stage;
 }
 
-int tmb__cpu_amx_pool(const struct tmb_program *p, int op)
+int tmb__cpu_bf16_pool(const struct tmb_program *p, int op)
 {
     const tmb_op *o = &p->ops[op];
     const int pool = tmb__cpu_relu_taker(p, op);
@@ -246,20 +232,20 @@ int tmb__cpu_amx_pool(const struct tmb_program *p, int op)
 
     if (pool < 0 || o->kind != TMB_OP_CONV || !tmb__cpu_is_2x2(&p->ops[pool])) return -1;
     conv = tmb__cpu_conv_of(p, o, o->in[0], o->in[1], o->out[0]);
-    return tmb__cpu_amx_fits(p, &conv) && conv.stride[0] == 1 && conv.stride[1] == 1 &&
+    return tmb__cpu_bf16_fits(p, &conv) && conv.stride[0] == 1 && conv.stride[1] == 1 &&
                     conv.kh * conv.kw > 1
             ? pool
             : -1;
 }
 
-int tmb__cpu_amx_forward(struct tmb_program *p, int op, const cpu_conv *conv)
+int tmb__cpu_bf16_forward(struct tmb_program *p, int op, const cpu_conv *conv)
 {
     const tmb_op *o = &p->ops[op];
     const int pool = tmb__cpu_relu_taker(p, op);
-    const bool pooled = tmb__cpu_amx_pool(p, op) >= 0;
+    const bool pooled = tmb__cpu_bf16_pool(p, op) >= 0;
     const tmb_activation act = o->attr.act;
     int at[3] = {o->in[0], o->in[2], o->out[0]};
-    amx_plan *plan;
+    bf16_plan *plan;
     cpu_stage *stage;
     int status = new_plan(p, &plan, conv, CPU_FORWARD);
 
@@ -271,7 +257,7 @@ int tmb__cpu_amx_forward(struct tmb_program *p, int op, const cpu_conv *conv)
     stage = add_convolve(p, op, plan, forward, at);
     if (!stage) return TMB_ENOMEM;
     stage->later = pool >= 0;
-    p->how[op] = pooled ? "own AMX bf16, with the pool" : "own AMX bf16";
+    p->how[op] = pooled ? "own bf16, with the pool" : "own bf16";
     if (!pooled) return 0;
     p->fused[pool] = 1;
     tmb__cpu_shrink_where(p, pool);
@@ -279,14 +265,14 @@ int tmb__cpu_amx_forward(struct tmb_program *p, int op, const cpu_conv *conv)
     return 0;
 }
 
-int tmb__cpu_amx_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
+int tmb__cpu_bf16_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
 {
     const tmb_op *o = &p->ops[op];
     const cpu_conv back = tmb__cpu_conv_turned(conv);
     const int pool_bwd = tmb__cpu_pool_before(p, o->in[0]);
     const tmb_op *pool = pool_bwd < 0 ? NULL : &p->ops[pool_bwd];
     const int at[3] = {pool ? pool->in[0] : o->in[0], -1, o->out[0]};
-    amx_plan *plan;
+    bf16_plan *plan;
     cpu_stage *stage;
     int status = new_plan(p, &plan, &back, CPU_BACK_DATA);
 
@@ -295,7 +281,7 @@ int tmb__cpu_amx_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
     stage = add_convolve(p, op, plan, back_data, at);
     if (!stage) return TMB_ENOMEM;
     if (pool) tmb__cpu_use(stage, pool->in[1], CPU_READ | CPU_OWN);
-    p->how[op] = pool ? "own AMX bf16, with the pool" : "own AMX bf16";
+    p->how[op] = pool ? "own bf16, with the pool" : "own bf16";
     return 0;
 }
 
@@ -311,28 +297,28 @@ static void clear(float *sums, int64_t n)
 
 static void put_turned(const cpu_stage *stage, const cpu_task *task)
 {
-    const amx_plan *plan = stage->data;
-    const cpu_amx_source x = {tmb__cpu_at(stage, task, X), plan->x_half, NULL};
+    const bf16_plan *plan = stage->data;
+    const cpu_bf16_source x = {tmb__cpu_at(stage, task, X), plan->x_half, NULL};
 
-    tmb__cpu_amx_kernels.turn(&plan->s, &x, tmb__cpu_at(stage, task, TURNED));
+    tmb__cpu_bf16_kernels.turn(&plan->s, &x, tmb__cpu_at(stage, task, TURNED));
     if (task->first_of_group) clear(tmb__cpu_at(stage, task, DB), plan->s.out);
 }
 
 static void put_pairs(const cpu_stage *stage, const cpu_task *task, const int64_t range[2])
 {
-    const amx_plan *plan = stage->data;
-    const cpu_amx_source dy = {
+    const bf16_plan *plan = stage->data;
+    const cpu_bf16_source dy = {
             tmb__cpu_at(stage, task, DY), plan->dy_half, tmb__cpu_at(stage, task, WHERE)};
 
-    tmb__cpu_amx_kernels.pairs(
+    tmb__cpu_bf16_kernels.pairs(
             &plan->s, &dy, range, tmb__cpu_at(stage, task, DB), tmb__cpu_at(stage, task, PAIRS));
 }
 
 /* One sample into its group's sums, some rows at a time. */
 static void back_weights(const cpu_stage *stage, const cpu_task *task)
 {
-    const cpu_amx *s = &((const amx_plan *)stage->data)->s;
-    cpu_amx_factors f = {.turned = tmb__cpu_at(stage, task, TURNED),
+    const cpu_bf16_conv *s = &((const bf16_plan *)stage->data)->s;
+    cpu_bf16_factors f = {.turned = tmb__cpu_at(stage, task, TURNED),
             .pairs = tmb__cpu_at(stage, task, PAIRS),
             .n = 1};
 
@@ -344,15 +330,15 @@ static void back_weights(const cpu_stage *stage, const cpu_task *task)
         f.range[1] = s->oh - y < s->chunk ? s->oh : y + s->chunk;
         f.fresh = task->first_of_group && y == 0;
         put_pairs(stage, task, f.range);
-        for (int64_t i = 0; i < s->tasks; i++, sums += 2 * s->taps * AMX_TILE)
-            tmb__cpu_amx_kernels.products(s, &f, i / s->blocks * 2, i % s->blocks, sums);
+        for (int64_t i = 0; i < s->tasks; i++, sums += 2 * s->taps * TILE)
+            tmb__cpu_bf16_kernels.products(s, &f, i / s->blocks * 2, i % s->blocks, sums);
     }
 }
 
 /* Of a kernel larger than a sample: both factors of one sample, kept. */
 static void put_factors(const cpu_stage *stage, const cpu_task *task)
 {
-    const cpu_amx *s = &((const amx_plan *)stage->data)->s;
+    const cpu_bf16_conv *s = &((const bf16_plan *)stage->data)->s;
 
     put_turned(stage, task);
     put_pairs(stage, task, (const int64_t[]){0, s->oh});
@@ -361,19 +347,19 @@ static void put_factors(const cpu_stage *stage, const cpu_task *task)
 /* Then some of its numbers over all samples: slots turned, pairs, total. */
 static void multiply_factors(const cpu_stage *stage, const cpu_task *task)
 {
-    const cpu_amx *s = &((const amx_plan *)stage->data)->s;
+    const cpu_bf16_conv *s = &((const bf16_plan *)stage->data)->s;
     const int n = task->run->n;
-    cpu_amx_factors f = {.turned = tmb__cpu_at(stage, task, 0),
+    cpu_bf16_factors f = {.turned = tmb__cpu_at(stage, task, 0),
             .pairs = tmb__cpu_at(stage, task, 1),
             .range = {0, s->oh}};
     float *sums = tmb__cpu_at(stage, task, 2);
 
-    sums += task->slice * 2 * s->taps * AMX_TILE;
+    sums += task->slice * 2 * s->taps * TILE;
     for (int i = 0; i < n;
             i += TOGETHER, f.turned += f.n * s->turned, f.pairs += f.n * s->chunk_at) {
         f.n = n - i < TOGETHER ? n - i : TOGETHER;
         f.fresh = i == 0;
-        tmb__cpu_amx_kernels.products(
+        tmb__cpu_bf16_kernels.products(
                 s, &f, task->slice / s->blocks * 2, task->slice % s->blocks, sums);
     }
 }
@@ -381,44 +367,44 @@ static void multiply_factors(const cpu_stage *stage, const cpu_task *task)
 /* Slots total, dw. */
 static void untile(const cpu_stage *stage, const cpu_task *task)
 {
-    const amx_plan *plan = stage->data;
+    const bf16_plan *plan = stage->data;
     const int64_t range[2] = {task->from, task->to};
 
-    tmb__cpu_amx_kernels.untile(
+    tmb__cpu_bf16_kernels.untile(
             &plan->s, tmb__cpu_at(stage, task, 0), range, tmb__cpu_at(stage, task, 1));
 }
 
 /* The rest of the geometry, for the gradient. */
-static void plan_weights(amx_plan *plan, const cpu_conv *c, int64_t dy_count)
+static void plan_weights(bf16_plan *plan, const cpu_conv *c, int64_t dy_count)
 {
-    cpu_amx *s = &plan->s;
+    cpu_bf16_conv *s = &plan->s;
     const int64_t per_part = s->thin ? s->kh * s->in : s->in;
     const int64_t row = s->thin ? at_least(s->pitch, up_to(s->ow, 32) + s->kw)
                                 : s->rows * s->pitch + s->kw * s->dilation[1] + 64;
 
     s->taps = s->thin ? s->kw : s->kh * s->kw;
-    s->parts = up_to(per_part, AMX_SIDE) / AMX_SIDE;
+    s->parts = up_to(per_part, TILE_SIDE) / TILE_SIDE;
     s->tasks = (s->parts + 1) / 2 * s->blocks;
     s->plane = up_to(row, 32);
     if (s->plane / 32 % 2 == 0) s->plane += 32; /* an odd number of cache lines apart */
-    s->turned = ((s->thin ? s->rows * s->in : 0) + s->parts * AMX_SIDE) * s->plane;
-    s->dy_pitch = s->thin ? up_to(s->ow, AMX_DEPTH) : s->pitch;
-    s->sums = s->tasks * s->taps * 2 * AMX_TILE;
+    s->turned = ((s->thin ? s->rows * s->in : 0) + s->parts * TILE_SIDE) * s->plane;
+    s->dy_pitch = s->thin ? up_to(s->ow, TILE_DEPTH) : s->pitch;
+    s->sums = s->tasks * s->taps * 2 * TILE;
     plan->heavy = s->sums > c->h * c->w * c->in + dy_count;
     s->chunk = at_least(CHUNK_BYTES / (s->dy_pitch * s->blocks * 64) / 2 * 2, 2);
     if (plan->heavy || s->chunk > s->oh) s->chunk = s->oh;
-    s->chunk_at = s->blocks * 2 * up_to(s->chunk * s->dy_pitch, AMX_DEPTH) * AMX_SIDE;
+    s->chunk_at = s->blocks * 2 * up_to(s->chunk * s->dy_pitch, TILE_DEPTH) * TILE_SIDE;
 }
 
-static int whole_sums(struct tmb_program *p, const cpu_amx *s)
+static int whole_sums(struct tmb_program *p, const cpu_bf16_conv *s)
 {
     return tmb__cpu_buffer(p, CPU_WHOLE, (size_t)s->sums * sizeof(float));
 }
 
 /* The stage that sees samples, its slots from `dy` on, and the sums of all of them in `*total`. */
-static int add_samples(struct tmb_program *p, int op, amx_plan *plan, const int *slots, int *total)
+static int add_samples(struct tmb_program *p, int op, bf16_plan *plan, const int *slots, int *total)
 {
-    const cpu_amx *s = &plan->s;
+    const cpu_bf16_conv *s = &plan->s;
     const cpu_unit unit = plan->heavy ? CPU_PER_ROW : CPU_TEMP;
     const int turned = tmb__cpu_buffer(p, unit, (size_t)s->turned * sizeof(cpu_bf16));
     const int pairs = tmb__cpu_buffer(p, unit, (size_t)s->chunk_at * sizeof(cpu_bf16));
@@ -445,7 +431,7 @@ static int add_samples(struct tmb_program *p, int op, amx_plan *plan, const int 
     return 0;
 }
 
-int tmb__cpu_amx_back_weights(struct tmb_program *p, int op, const cpu_conv *conv)
+int tmb__cpu_bf16_back_weights(struct tmb_program *p, int op, const cpu_conv *conv)
 {
     const tmb_op *o = &p->ops[op];
     const int pool_bwd = tmb__cpu_pool_before(p, o->in[1]);
@@ -456,7 +442,7 @@ int tmb__cpu_amx_back_weights(struct tmb_program *p, int op, const cpu_conv *con
             : tmb__cpu_buffer(p, CPU_PER_GROUP, (size_t)conv->out * sizeof(float));
     const int64_t rows = conv->kh * conv->kw * conv->in;
     int total;
-    amx_plan *plan;
+    bf16_plan *plan;
     cpu_stage *stage;
     int status = new_plan(p, &plan, conv, CPU_BACK_WEIGHTS);
 
@@ -467,7 +453,7 @@ int tmb__cpu_amx_back_weights(struct tmb_program *p, int op, const cpu_conv *con
     status = add_samples(
             p, op, plan, (const int[]){o->in[0], dy, db, pool ? pool->in[1] : -1}, &total);
     if (status < 0) return status;
-    p->how[op] = pool ? "own AMX bf16, with the pool" : "own AMX bf16";
+    p->how[op] = pool ? "own bf16, with the pool" : "own bf16";
     stage = tmb__cpu_slices(p, op, untile, rows, (rows + UNTILE_TASKS - 1) / UNTILE_TASKS);
     stage->data = plan;
     tmb__cpu_use(stage, total, CPU_READ);

@@ -1,29 +1,22 @@
-/* cpu_amx.h - convolutions in bf16 on the CPU's matrix unit (AMX)
+/* cpu_bf16.h - convolutions and dense layers in bf16, as products of tiles (cpu_tiles.h)
  *
- * A tile holds 16 rows of 64 bytes. A product of tiles takes 16 pixels x 32 numbers in bf16 and
- * 32 numbers x 16 channels, and adds 16 x 16 floats. Each kernel brings one sample into the order
- * that the tiles want, in the core's cache, and rounds it to bf16 unless it is kept so. Sums are f32.
- */
-#ifndef THIMBLE_BACKEND_CPU_CPU_AMX_H
-#define THIMBLE_BACKEND_CPU_CPU_AMX_H
+ * A convolution's product takes 16 pixels x 32 numbers and 32 numbers x 16 channels. Each kernel brings
+ * one sample into the order that tiles want, in the core's cache, and rounds it to bf16 unless it is
+ * kept so. All but the products need AVX512-BF16, which every CPU with AMX has. */
+#ifndef THIMBLE_BACKEND_CPU_CPU_BF16_H
+#define THIMBLE_BACKEND_CPU_CPU_BF16_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-typedef uint16_t cpu_bf16;
+#include "cpu_tiles.h"
 
 enum {
-    AMX_SIDE = 16,                   /* rows and columns of a tile of floats */
-    AMX_DEPTH = 32,                  /* bf16 numbers in a row of a tile */
-    AMX_TILE = AMX_SIDE * AMX_DEPTH, /* bf16 numbers of a tile, and of two tiles of floats */
-    AMX_MAX_STEPS = 4096,            /* products that one result sums */
-    AMX_THIN_ROWS = 11               /* of a kernel that counts as thin, at most */
+    BF16_MAX_STEPS = 4096, /* products that one result sums */
+    BF16_THIN_ROWS = 11    /* of a kernel that counts as thin, at most */
 };
 
 /* A convolution of one sample as the kernels see it. `thin`: few channels, so that what lies under
  * the kernel in one column of the picture, kh x in numbers, counts as one pixel of `entry`. */
-typedef struct cpu_amx {
+typedef struct cpu_bf16_conv {
+    const cpu_tiles *tiles;
     int64_t h, w, in, oh, ow, out, kh, kw;
     int64_t pad_top, pad_left, stride[2], dilation[2];
     bool thin;
@@ -39,100 +32,99 @@ typedef struct cpu_amx {
     int64_t turned;           /* bf16 numbers of x by channels */
     int64_t taps, sums;       /* places of the kernel, floats of its gradient in tiles */
     int64_t tasks;            /* blocks of them: two parts of x, 32 channels of dy */
-} cpu_amx;
+} cpu_bf16_conv;
 
 /* What a result gets before it is written, as bf16 if `half`. `where`, with `pool`: ReLU and 2 x 2
  * maximum after all, a byte for each result as in cpu_simd.h. */
-typedef struct cpu_amx_end {
+typedef struct cpu_bf16_end {
     const float *bias; /* or NULL */
     bool relu, pool, half;
     float most; /* with relu: upper limit, 0: none */
     uint8_t *where;
-} cpu_amx_end;
+} cpu_bf16_end;
 
 /* Numbers of a sample, (h, w, c): float, or cpu_bf16 if `half`. A gradient in front of a maximum pool
  * of 2 x 2 is given by the gradient behind it, (h / 2, w / 2, c), and the winners. */
-typedef struct cpu_amx_source {
+typedef struct cpu_bf16_source {
     const void *at;
     bool half;
     const uint8_t *where; /* NULL: no pool */
-} cpu_amx_source;
+} cpu_bf16_source;
 
 /* The kernel's numbers in plain order: (kh, kw, in, out), or for the gradient to the data turned by
  * half a circle with in and out changed. */
-typedef struct cpu_amx_kernel {
+typedef struct cpu_bf16_kernel {
     const float *w;
     int64_t in, out; /* as in the plain order */
     bool turned;
-} cpu_amx_kernel;
+} cpu_bf16_kernel;
 
 /* Both factors of the kernel's gradient in the tiles' orders, of n samples, for rows range[0] .. range[1]
  * of dy. */
-typedef struct cpu_amx_factors {
+typedef struct cpu_bf16_factors {
     const cpu_bf16 *turned, *pairs;
     int64_t n, range[2];
     bool fresh; /* the sums start from 0 */
-} cpu_amx_factors;
+} cpu_bf16_factors;
 
-typedef struct cpu_amx_table {
+typedef struct cpu_bf16_table {
     /* Block number `block` of 32 results of the kernel. */
-    void (*pack)(const cpu_amx *s, const cpu_amx_kernel *k, int64_t block, cpu_bf16 *packed);
+    void (*pack)(const cpu_bf16_conv *s, const cpu_bf16_kernel *k, int64_t block, cpu_bf16 *packed);
     /* y (oh, ow, out), or (oh / 2, ow / 2, out) where pooled. */
-    void (*conv)(const cpu_amx *s, const cpu_amx_end *end, const cpu_amx_source *x,
+    void (*conv)(const cpu_bf16_conv *s, const cpu_bf16_end *end, const cpu_bf16_source *x,
             const cpu_bf16 *packed, void *y, cpu_bf16 *space);
     /* x by channels, for rows of the weight gradient. */
-    void (*turn)(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned);
+    void (*turn)(const cpu_bf16_conv *s, const cpu_bf16_source *x, cpu_bf16 *turned);
     /* Rows range[0] .. range[1] of dy by pairs of pixels, and, where it is not NULL, db += dy. */
-    void (*pairs)(const cpu_amx *s, const cpu_amx_source *dy, const int64_t range[2], float *db,
-            cpu_bf16 *pairs);
+    void (*pairs)(const cpu_bf16_conv *s, const cpu_bf16_source *dy, const int64_t range[2],
+            float *db, cpu_bf16 *pairs);
     /* sums += x^T dy, for block `block` of dy's channels and two parts of x's from `part` on. */
-    void (*products)(
-            const cpu_amx *s, const cpu_amx_factors *f, int64_t part, int64_t block, float *sums);
+    void (*products)(const cpu_bf16_conv *s, const cpu_bf16_factors *f, int64_t part, int64_t block,
+            float *sums);
     /* From tiles to the plain order (kh, kw, in, out), for rows range[0] .. range[1] of out. */
-    void (*untile)(const cpu_amx *s, const float *sums, const int64_t range[2], float *dw);
-} cpu_amx_table;
+    void (*untile)(const cpu_bf16_conv *s, const float *sums, const int64_t range[2], float *dw);
+} cpu_bf16_table;
 
 /* bf16 numbers that `conv` needs behind its space where it pools. */
-int64_t tmb__cpu_amx_pool_space(const cpu_amx *s);
+int64_t tmb__cpu_bf16_pool_space(const cpu_bf16_conv *s);
 
-extern const cpu_amx_table tmb__cpu_amx_kernels;
-void tmb__cpu_amx_turn(const cpu_amx *s, const cpu_amx_source *x, cpu_bf16 *turned);
-void tmb__cpu_amx_pairs(const cpu_amx *s, const cpu_amx_source *dy, const int64_t range[2],
+extern const cpu_bf16_table tmb__cpu_bf16_kernels;
+void tmb__cpu_bf16_turn(const cpu_bf16_conv *s, const cpu_bf16_source *x, cpu_bf16 *turned);
+void tmb__cpu_bf16_pairs(const cpu_bf16_conv *s, const cpu_bf16_source *dy, const int64_t range[2],
         float *db, cpu_bf16 *pairs);
-void tmb__cpu_amx_products(
-        const cpu_amx *s, const cpu_amx_factors *f, int64_t part, int64_t block, float *sums);
-void tmb__cpu_amx_untile(const cpu_amx *s, const float *sums, const int64_t range[2], float *dw);
+void tmb__cpu_bf16_products(const cpu_bf16_conv *s, const cpu_bf16_factors *f, int64_t part,
+        int64_t block, float *sums);
+void tmb__cpu_bf16_untile(
+        const cpu_bf16_conv *s, const float *sums, const int64_t range[2], float *dw);
 
 /* A depthwise convolution of one sample, (h, w, c) to (oh, ow, c); pads before only. */
-typedef struct cpu_amx_depth {
+typedef struct cpu_bf16_depth {
     int64_t h, w, c, oh, ow, kh, kw, pad[2], stride[2], dilation[2];
     bool x_half;
-    cpu_amx_end end; /* without a pool */
-} cpu_amx_depth;
+    cpu_bf16_end end; /* without a pool */
+} cpu_bf16_depth;
 
 /* `w` (kh, kw, c); `space` holds 128 bytes for each place of the kernel and 32 channels. */
-void tmb__cpu_amx_depthwise(
-        const cpu_amx_depth *s, const cpu_amx_source *x, const float *w, void *y, void *space);
+void tmb__cpu_bf16_depthwise(
+        const cpu_bf16_depth *s, const cpu_bf16_source *x, const float *w, void *y, void *space);
 
 /* A dense layer in f32, for rows from .. to of its kernel and n samples. `out` is what is wanted of x
  * (n, in), w (in, units), dy (n, units): those rows' share of y, those columns of dx, those rows of dw. */
-typedef struct cpu_amx_dense {
+typedef struct cpu_bf16_dense {
+    const cpu_tiles *tiles;
     int64_t n, in, units, from, to;
     const float *x, *w, *dy;
     float *out;
-    cpu_bf16 *space; /* of tmb__cpu_amx_dense_space() numbers */
-} cpu_amx_dense;
+    cpu_bf16 *space; /* of tmb__cpu_bf16_dense_space() numbers */
+} cpu_bf16_dense;
 
-typedef struct cpu_amx_dense_table {
-    void (*forward)(const cpu_amx_dense *s);
-    void (*data)(const cpu_amx_dense *s);
-    void (*weights)(const cpu_amx_dense *s);
-} cpu_amx_dense_table;
+typedef struct cpu_bf16_dense_table {
+    void (*forward)(const cpu_bf16_dense *s);
+    void (*data)(const cpu_bf16_dense *s);
+    void (*weights)(const cpu_bf16_dense *s);
+} cpu_bf16_dense_table;
 
-extern const cpu_amx_dense_table tmb__cpu_amx_dense;
-int64_t tmb__cpu_amx_dense_space(int64_t n, int64_t units);
-
-/* The CPU has the unit and the system lets this process use it. */
-bool tmb__cpu_amx_usable(void);
+extern const cpu_bf16_dense_table tmb__cpu_bf16_dense;
+int64_t tmb__cpu_bf16_dense_space(int64_t n, int64_t units);
 
 #endif
