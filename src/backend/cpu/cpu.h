@@ -114,6 +114,7 @@ struct tmb_backend_device {
     const cpu_simd *simd;
     tmb_isa isa;            /* in use */
     const cpu_tiles *tiles; /* NULL: no products in bf16 */
+    int64_t l2;             /* bytes of a core's L2; where there are tiles */
     void *engine;           /* dnnl_engine_t */
 };
 

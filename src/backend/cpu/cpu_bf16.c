@@ -23,9 +23,17 @@ typedef struct bf16_plan {
     int64_t y_count;      /* of a sample's result */
 } bf16_plan;
 
+/* Vectors multiply pairs at twice the rate of floats, and Winograd's transform saves three products of four;
+ * where thin kernels have few to do, rounding and packing count. */
+static bool is_better_in_f32(const struct tmb_program *p, const cpu_conv *c)
+{
+    if (p->device->tiles->fast || c->stride[0] * c->stride[1] > 1) return false;
+    return tmb__cpu_wino_fits(c, 1) || tmb__cpu_thin_fits(c);
+}
+
 bool tmb__cpu_bf16_fits(const struct tmb_program *p, const cpu_conv *c)
 {
-    return p->bf16 && c->groups == 1 &&
+    return p->bf16 && !is_better_in_f32(p, c) && c->groups == 1 &&
             (c->in + TILE_DEPTH - 1) / TILE_DEPTH * c->kh * c->kw <= BF16_MAX_STEPS;
 }
 
@@ -86,6 +94,7 @@ cpu_bf16_conv tmb__cpu_bf16_geometry(
 {
     const cpu_conv flat = flattened(whole), *c = &flat;
     cpu_bf16_conv s = {.tiles = p->device->tiles,
+            .l2 = p->device->l2,
             .h = c->h,
             .w = c->w,
             .in = c->in,

@@ -17,6 +17,7 @@ enum {
  * the kernel in one column of the picture, kh x in numbers, counts as one pixel of `entry`. */
 typedef struct cpu_bf16_conv {
     const cpu_tiles *tiles;
+    int64_t l2; /* bytes */
     int64_t h, w, in, oh, ow, out, kh, kw;
     int64_t pad_top, pad_left, stride[2], dilation[2];
     bool thin;

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-enum { HALF_L2 = 1 << 20 };
-
 /* ---- the kernel ---- */
 
 /* One row of 16 pairs of a tile: numbers `depth` and the next of channels o .. o + 15; numbers with
@@ -476,7 +474,7 @@ static void conv_blocks(const cpu_bf16_conv *s, const cpu_bf16_end *end, const c
         cpu_product *m, void *y, const cpu_bf16 *x)
 {
     const bool flat = s->stride[0] == 1 && s->stride[1] == 1 && !end->pool;
-    const bool small = s->packed * (int64_t)sizeof *packed <= HALF_L2;
+    const bool small = s->packed * (int64_t)sizeof *packed <= s->l2 / 2;
     const int64_t row = s->stride[0] * s->pitch * TILE_DEPTH, step = 1 + end->pool;
     const int64_t parts = flat ? flat_parts(s) : s->oh / step;
 

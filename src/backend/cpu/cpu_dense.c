@@ -52,7 +52,7 @@ static cpu_bf16_dense bf16_call(const cpu_stage *stage, const cpu_task *task, in
 /* Have slices work in bf16 if the program does: a buffer for them, -1 if it does not. */
 static int bf16_space(struct tmb_program *p, dense_plan *plan)
 {
-    plan->bf16 = p->bf16;
+    plan->bf16 = p->bf16 && p->device->tiles->fast;
     if (!plan->bf16) return -1;
     return tmb__cpu_buffer(p, CPU_TEMP,
             (size_t)tmb__cpu_bf16_dense_space(p->max_batch, plan->units) * sizeof(cpu_bf16));

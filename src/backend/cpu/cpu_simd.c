@@ -47,9 +47,14 @@ static bool has_amx(void)
 
 static void open_tiles(tmb_backend_device *device, tmb_isa most)
 {
+    const bool amx = most == TMB_ISA_AMX && has_amx();
+    long l2;
+
     if (most < TMB_ISA_AVX512_BF16 || !has_bf16()) return;
-    device->isa = most == TMB_ISA_AMX && has_amx() ? TMB_ISA_AMX : TMB_ISA_AVX512_BF16;
-    device->tiles = device->isa == TMB_ISA_AMX ? &tmb__cpu_tiles_amx : &tmb__cpu_tiles_avx512_bf16;
+    l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    device->l2 = l2 > 0 ? l2 : 1 << 20;
+    device->isa = amx ? TMB_ISA_AMX : TMB_ISA_AVX512_BF16;
+    device->tiles = amx ? &tmb__cpu_tiles_amx : &tmb__cpu_tiles_avx512_bf16;
 }
 
 int tmb__cpu_isa_open(tmb_backend_device *device)

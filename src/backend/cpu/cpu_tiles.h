@@ -30,6 +30,7 @@ typedef struct cpu_product {
 } cpu_product;
 
 typedef struct cpu_tiles {
+    bool fast; /* many times faster than f32, so that they pay for all that they can do */
     /* Around products, on the thread that has them. */
     void (*begin)(void);
     void (*end)(void);

@@ -95,4 +95,4 @@ static double peak(int64_t rounds, float *out)
     return 4.0 * 2 * TILE_SIDE * TILE_SIDE * TILE_DEPTH * (double)rounds;
 }
 
-const cpu_tiles tmb__cpu_tiles_amx = {begin, end, multiply, peak};
+const cpu_tiles tmb__cpu_tiles_amx = {true, begin, end, multiply, peak};

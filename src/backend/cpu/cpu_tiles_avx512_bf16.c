@@ -80,4 +80,4 @@ static double peak(int64_t rounds, float *out)
     return 16.0 * 2 * TILE_DEPTH * (double)rounds;
 }
 
-const cpu_tiles tmb__cpu_tiles_avx512_bf16 = {nothing, nothing, multiply, peak};
+const cpu_tiles tmb__cpu_tiles_avx512_bf16 = {false, nothing, nothing, multiply, peak};
