@@ -279,13 +279,14 @@ static void back(bench_net *net, bench_layer *layer)
     }
 }
 
-static void update(bench_net *net, int w, int g, bool rmsprop)
+static void update(bench_net *net, int w, int g, int norm, bool rmsprop)
 {
     tmb_op *op = add_op(net, rmsprop ? TMB_OP_RMSPROP : TMB_OP_SGD, "update");
 
     op->in[0] = w;
     op->in[1] = g;
     op->in[2] = like(net, TMB_ROLE_STATE, w);
+    op->in[rmsprop ? 5 : 3] = norm;
     op->attr.lr_scale = 1;
     if (rmsprop) {
         op->attr.rho = 0.9f;
@@ -299,6 +300,7 @@ static void update(bench_net *net, int w, int g, bool rmsprop)
 static void finish(bench_net *net, int z, tmb_loss loss, bool rmsprop)
 {
     tmb_op *op = add_op(net, TMB_OP_LOSS, "loss");
+    int norm;
 
     net->t = like(net, TMB_ROLE_INPUT, z);
     net->loss = add_tensor(net, TMB_ROLE_OUTPUT, true, DIMS(net->batch));
@@ -311,11 +313,13 @@ static void finish(bench_net *net, int z, tmb_loss loss, bool rmsprop)
     op->attr.logits = true;
     for (int i = net->n_layers - 1; i >= 0; i--)
         back(net, &net->layer[i]);
+    norm = add_tensor(net, TMB_ROLE_OUTPUT, false, DIMS(1));
+    add_op(net, TMB_OP_GRAD_NORM, "norm")->out[0] = norm;
     for (int i = 0; i < net->n_layers; i++) {
         const bench_layer *layer = &net->layer[i];
 
-        if (layer->dw >= 0) update(net, layer->op.in[1], layer->dw, rmsprop);
-        if (layer->db >= 0) update(net, layer->op.in[2], layer->db, rmsprop);
+        if (layer->dw >= 0) update(net, layer->op.in[1], layer->dw, norm, rmsprop);
+        if (layer->db >= 0) update(net, layer->op.in[2], layer->db, norm, rmsprop);
     }
 }
 
