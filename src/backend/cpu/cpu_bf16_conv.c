@@ -214,7 +214,7 @@ enum { HALF = 2 * FLOATS }; /* from the first 16 channels of 2 x 16 pixels to th
 static void set_block(const cpu_bf16_conv *s, const cpu_bf16 *packed, int64_t b, cpu_product *m)
 {
     m->b[0] = packed + b * s->steps * 2 * TILE;
-    m->b[1] = m->b[0] + s->steps * TILE;
+    m->b[1] = s->out - b * 32 > TILE_SIDE ? m->b[0] + s->steps * TILE : NULL;
 }
 
 /* `rows` of two times 16 pixels, which start at a0 and a1. */

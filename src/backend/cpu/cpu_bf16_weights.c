@@ -286,7 +286,8 @@ void tmb__cpu_bf16_products(
             .pairs = s->blocks * 2 * steps * TILE};
     const cpu_bf16 *b = f->pairs + block * 2 * steps * TILE;
     int32_t a_at[MOST], b_at[MOST];
-    cpu_product m = {.b = {b, b + way.rows * way.steps * TILE},
+    const bool wide = s->out - block * 32 > TILE_SIDE;
+    cpu_product m = {.b = {b, wide ? b + way.rows * way.steps * TILE : NULL},
             .a_at = a_at,
             .b_at = b_at,
             .a_stride = s->plane,

@@ -17,10 +17,10 @@ enum {
     TILE = TILE_SIDE * TILE_DEPTH /* numbers of a tile */
 };
 
-/* Up to 32 rows by 32 columns: c = the sum over all steps, or c += it. Tiles are read whole, and of c
- * whole eights of rows may be written. */
+/* Up to 32 rows by 32 columns: c = the sum over all steps, or c += it. Tiles are read whole, and
+ * rows of c may be written up to a multiple of 16. */
 typedef struct cpu_product {
-    const cpu_bf16 *a[2], *b[2]; /* the first step's: 16 rows, 16 columns each */
+    const cpu_bf16 *a[2], *b[2]; /* the first step's: 16 rows, 16 columns each; b[1] NULL: none */
     const int32_t *a_at, *b_at;  /* (steps) numbers from there to a step's */
     int64_t a_stride;            /* numbers from row to row of a */
     int64_t steps, rows;

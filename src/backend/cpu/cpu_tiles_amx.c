@@ -73,7 +73,7 @@ static void two(const cpu_product *p, const cpu_bf16 *b, float *c)
 
 static void multiply(const cpu_product *p)
 {
-    for (int h = 0; h < 2; h++) {
+    for (int h = 0; h < 2 && p->b[h]; h++) {
         if (p->rows > TILE_SIDE)
             two(p, p->b[h], p->c + h * p->c_other);
         else

@@ -5,8 +5,6 @@
 
 #include <immintrin.h>
 
-enum { ROWS = 8 };
-
 static void nothing(void) {}
 
 TMB_INLINE __m512 add_product(__m512 sum, __m512i a, __m512i b)
@@ -22,44 +20,53 @@ TMB_INLINE __m512i all_pairs(const cpu_bf16 *at)
     return _mm512_set1_epi32(pair);
 }
 
-/* 8 rows by 32 columns: 16 sums hide how long each product takes. */
-static void eight(const cpu_product *p, const cpu_bf16 *a, float *c)
+/* 8 rows by 32 columns, or 16 by 16: 16 sums hide how long each product takes. `rows` and `halves` are
+ * constants where this is inlined. */
+TMB_INLINE void some_rows(
+        const cpu_product *p, const cpu_bf16 *a, float *c, const int rows, const int halves)
 {
     const int64_t stride = p->a_stride;
-    __m512 sum[ROWS][2];
+    __m512 sum[16];
 
-    for (int i = 0; i < ROWS; i++) {
-        for (int h = 0; h < 2; h++)
-            sum[i][h] = p->add ? _mm512_loadu_ps(c + i * p->c_stride + h * p->c_other)
-                               : _mm512_setzero_ps();
+    for (int i = 0; i < 16; i++) {
+        const float *from = c + i / halves * p->c_stride + i % halves * p->c_other;
+
+        sum[i] = p->add ? _mm512_loadu_ps(from) : _mm512_setzero_ps();
     }
     for (int64_t k = 0; k < p->steps; k++) {
         const cpu_bf16 *from = a + p->a_at[k], *b0 = p->b[0] + p->b_at[k];
-        const cpu_bf16 *b1 = p->b[1] + p->b_at[k];
+        const cpu_bf16 *b1 = halves > 1 ? p->b[1] + p->b_at[k] : b0;
 
         TMB_UNROLL(1)
         for (int r = 0; r < TILE_SIDE; r++, from += 2, b0 += TILE_DEPTH, b1 += TILE_DEPTH) {
-            const __m512i low = _mm512_loadu_si512(b0), high = _mm512_loadu_si512(b1);
+            const __m512i b[2] = {_mm512_loadu_si512(b0), _mm512_loadu_si512(b1)};
 
-            TMB_UNROLL(8)
-            for (int i = 0; i < ROWS; i++) {
+            TMB_UNROLL(16)
+            for (int i = 0; i < rows; i++) {
                 const __m512i pair = all_pairs(from + i * stride);
 
-                sum[i][0] = add_product(sum[i][0], pair, low);
-                sum[i][1] = add_product(sum[i][1], pair, high);
+                for (int h = 0; h < halves; h++)
+                    sum[i * halves + h] = add_product(sum[i * halves + h], pair, b[h]);
             }
         }
     }
-    for (int i = 0; i < ROWS; i++) {
-        for (int h = 0; h < 2; h++)
-            _mm512_storeu_ps(c + i * p->c_stride + h * p->c_other, sum[i][h]);
-    }
+    for (int i = 0; i < 16; i++)
+        _mm512_storeu_ps(c + i / halves * p->c_stride + i % halves * p->c_other, sum[i]);
 }
 
 static void multiply(const cpu_product *p)
 {
-    for (int64_t i = 0; i < p->rows; i += ROWS)
-        eight(p, p->a[i / TILE_SIDE] + i % TILE_SIDE * p->a_stride, p->c + i * p->c_stride);
+    const int rows = p->b[1] ? 8 : 16;
+
+    for (int64_t i = 0; i < p->rows; i += rows) {
+        const cpu_bf16 *a = p->a[i / TILE_SIDE] + i % TILE_SIDE * p->a_stride;
+        float *c = p->c + i * p->c_stride;
+
+        if (p->b[1])
+            some_rows(p, a, c, 8, 2);
+        else
+            some_rows(p, a, c, 16, 1);
+    }
 }
 
 static double peak(int64_t rounds, float *out)
