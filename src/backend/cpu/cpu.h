@@ -162,6 +162,8 @@ struct tmb_program {
 int tmb__cpu_buffer(struct tmb_program *p, cpu_unit unit, size_t bytes);
 /* Append a stage for op number `op`; never NULL: the arrays are large enough for every op. */
 cpu_stage *tmb__cpu_rows(struct tmb_program *p, int op, cpu_fn fn);
+/* The same for an op whose first inputs and outputs are all the sample's own. Returns 0. */
+int tmb__cpu_own_rows(struct tmb_program *p, int op, cpu_fn fn, void *data, int n_in, int n_out);
 cpu_stage *tmb__cpu_slices(struct tmb_program *p, int op, cpu_fn fn, int64_t count, int64_t chunk);
 /* Along a parameter: kernels of dense layers between their rows (cpu_optim.c). */
 cpu_stage *tmb__cpu_param_slices(struct tmb_program *p, int op, cpu_fn fn, int tensor);

@@ -32,29 +32,20 @@ static float hard_sigmoid(float x)
     return y < 0 ? 0 : y > 1 ? 1 : y;
 }
 
+/* Those without a kernel in vectors. */
 static float activate(tmb_activation act, float alpha, float x)
 {
     switch (act) {
-    case TMB_RELU:
-        return x > 0 ? x : 0 * x; /* a NaN stays one */
-    case TMB_RELU6:
-        return x > 6 ? 6 : x > 0 ? x : 0 * x;
-    case TMB_LEAKY_RELU:
-        return x > 0 ? x : alpha * x;
     case TMB_ELU:
         return x > 0 ? x : alpha * expm1f(x);
     case TMB_SELU:
         return SELU_SCALE * (x > 0 ? x : SELU_ALPHA * expm1f(x));
-    case TMB_SIGMOID:
-        return sigmoid(x);
     case TMB_TANH:
         return tanhf(x);
     case TMB_SOFTPLUS:
         return softplus(x);
     case TMB_GELU:
         return 0.5f * x * (1 + erff(x * SQRT_HALF));
-    case TMB_SWISH:
-        return x * sigmoid(x);
     case TMB_HARD_SIGMOID:
         return hard_sigmoid(x);
     case TMB_SOFTSIGN:
@@ -90,26 +81,16 @@ static float mish_slope(float x)
 static float slope(tmb_activation act, float alpha, float y, float x)
 {
     switch (act) {
-    case TMB_RELU:
-        return y > 0;
-    case TMB_RELU6:
-        return y > 0 && y < 6;
-    case TMB_LEAKY_RELU:
-        return y > 0 ? 1 : alpha;
     case TMB_ELU:
         return y > 0 ? 1 : y + alpha;
     case TMB_SELU:
         return y > 0 ? SELU_SCALE : y + SELU_SCALE * SELU_ALPHA;
-    case TMB_SIGMOID:
-        return y * (1 - y);
     case TMB_TANH:
         return 1 - y * y;
     case TMB_SOFTPLUS:
         return -expm1f(-y);
     case TMB_GELU:
         return 0.5f * (1 + erff(x * SQRT_HALF)) + x * expf(-x * x / 2) / SQRT_2PI;
-    case TMB_SWISH:
-        return sigmoid(x) * (1 + x * (1 - sigmoid(x)));
     case TMB_HARD_SIGMOID:
         return y > 0 && y < 1 ? 1.0f / 6 : 0;
     case TMB_SOFTSIGN:
@@ -144,16 +125,10 @@ static int add_stage(struct tmb_program *p, int op, cpu_fn fn, int n_in)
 {
     const tmb_op *o = &p->ops[op];
     act_plan *plan = tmb__cpu_keep(p, sizeof *plan);
-    cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
     *plan = (act_plan){.attr = &o->attr, .count = tmb__cpu_row_count(&p->tensors[o->out[0]])};
-    stage = tmb__cpu_rows(p, op, fn);
-    stage->data = plan;
-    for (int i = 0; i < n_in; i++)
-        tmb__cpu_use(stage, o->in[i], CPU_READ | CPU_OWN);
-    tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
-    return 0;
+    return tmb__cpu_own_rows(p, op, fn, plan, n_in, 1);
 }
 
 static void act(const cpu_stage *stage, const cpu_task *task)

@@ -51,6 +51,18 @@ cpu_stage *tmb__cpu_rows(struct tmb_program *p, int op, cpu_fn fn)
     return stage;
 }
 
+int tmb__cpu_own_rows(struct tmb_program *p, int op, cpu_fn fn, void *data, int n_in, int n_out)
+{
+    cpu_stage *stage = tmb__cpu_rows(p, op, fn);
+
+    stage->data = data;
+    for (int i = 0; i < n_in; i++)
+        tmb__cpu_use(stage, p->ops[op].in[i], CPU_READ | CPU_OWN);
+    for (int i = 0; i < n_out; i++)
+        tmb__cpu_use(stage, p->ops[op].out[i], CPU_WRITE | CPU_OWN);
+    return 0;
+}
+
 cpu_stage *tmb__cpu_slices(struct tmb_program *p, int op, cpu_fn fn, int64_t count, int64_t chunk)
 {
     cpu_stage *stage = add_stage(p, op, fn);

@@ -35,17 +35,10 @@ int tmb__cpu_build_LOSS(struct tmb_program *p, int op)
 {
     const tmb_op *o = &p->ops[op];
     loss_plan *plan = tmb__cpu_keep(p, sizeof *plan);
-    cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
     *plan = (loss_plan){.attr = &o->attr, .k = tmb__cpu_last(&p->tensors[o->in[0]])};
-    stage = tmb__cpu_rows(p, op, loss);
-    stage->data = plan;
-    for (int i = 0; i < 3; i++)
-        tmb__cpu_use(stage, o->in[i], CPU_READ | CPU_OWN);
-    for (int i = 0; i < 2; i++)
-        tmb__cpu_use(stage, o->out[i], CPU_WRITE | CPU_OWN);
-    return 0;
+    return tmb__cpu_own_rows(p, op, loss, plan, 3, 2);
 }
 
 /* ---- penalties ---- */

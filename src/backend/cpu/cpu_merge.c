@@ -84,15 +84,9 @@ int tmb__cpu_build_MERGE(struct tmb_program *p, int op)
 {
     const tmb_op *o = &p->ops[op];
     spread_plan *plan = plan_of(p, op, o->in[0], o->in[1], 1);
-    cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
-    stage = tmb__cpu_rows(p, op, merge);
-    stage->data = plan;
-    tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);
-    tmb__cpu_use(stage, o->in[1], CPU_READ | CPU_OWN);
-    tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
-    return 0;
+    return tmb__cpu_own_rows(p, op, merge, plan, 2, 1);
 }
 
 static void merge_bwd(const cpu_stage *stage, const cpu_task *task)
@@ -122,16 +116,9 @@ int tmb__cpu_build_MERGE_BWD(struct tmb_program *p, int op)
 {
     const tmb_op *o = &p->ops[op];
     spread_plan *plan = plan_of(p, op, o->in[1], o->in[2], 1);
-    cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
-    stage = tmb__cpu_rows(p, op, merge_bwd);
-    stage->data = plan;
-    for (int i = 0; i < 3; i++)
-        tmb__cpu_use(stage, o->in[i], CPU_READ | CPU_OWN);
-    for (int i = 0; i < 2; i++)
-        tmb__cpu_use(stage, o->out[i], CPU_WRITE | CPU_OWN);
-    return 0;
+    return tmb__cpu_own_rows(p, op, merge_bwd, plan, 3, 2);
 }
 
 /* ---- slopes ---- */

@@ -36,7 +36,6 @@ int tmb__cpu_build_PERMUTE(struct tmb_program *p, int op)
     const tmb_op *o = &p->ops[op];
     const tmb_tensor *x = &p->tensors[o->in[0]];
     permute_plan *plan = tmb__cpu_keep(p, sizeof *plan);
-    cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
     plan->rank = x->rank - 1;
@@ -47,11 +46,7 @@ int tmb__cpu_build_PERMUTE(struct tmb_program *p, int op)
         for (int k = o->attr.axes[i] + 1; k < x->rank; k++)
             plan->step[i] *= x->dim[k];
     }
-    stage = tmb__cpu_rows(p, op, permute);
-    stage->data = plan;
-    tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);
-    tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
-    return 0;
+    return tmb__cpu_own_rows(p, op, permute, plan, 1, 1);
 }
 
 /* ---- upsample ---- */
@@ -134,7 +129,6 @@ static int add_upsample(struct tmb_program *p, int op, cpu_fn fn, int small)
     const tmb_op *o = &p->ops[op];
     const int64_t *dim = p->tensors[small].dim;
     upsample_plan *plan = tmb__cpu_keep(p, sizeof *plan);
-    cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
     *plan = (upsample_plan){.h = dim[1], .w = dim[2], .c = dim[3]};
@@ -145,11 +139,7 @@ static int add_upsample(struct tmb_program *p, int op, cpu_fn fn, int small)
     if (!plan->row || !plan->column) return TMB_ENOMEM;
     set_places(plan->row, &o->attr, 0, plan->h);
     set_places(plan->column, &o->attr, 1, plan->w);
-    stage = tmb__cpu_rows(p, op, fn);
-    stage->data = plan;
-    tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);
-    tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
-    return 0;
+    return tmb__cpu_own_rows(p, op, fn, plan, 1, 1);
 }
 
 int tmb__cpu_build_UPSAMPLE(struct tmb_program *p, int op)

@@ -98,17 +98,13 @@ static int add_noise(struct tmb_program *p, int op)
 {
     const tmb_op *o = &p->ops[op];
     noise_plan *plan = tmb__cpu_keep(p, sizeof *plan);
-    cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
     plan->attr = &o->attr;
     plan->count = tmb__cpu_row_count(&p->tensors[o->out[0]]);
     plan->last = tmb__cpu_last(&p->tensors[o->out[0]]);
-    stage = tmb__cpu_rows(p, op, o->attr.noise == TMB_NOISE_DROP_CHANNELS ? drop_channels : noise);
-    stage->data = plan;
-    tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);
-    tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
-    return 0;
+    return tmb__cpu_own_rows(
+            p, op, o->attr.noise == TMB_NOISE_DROP_CHANNELS ? drop_channels : noise, plan, 1, 1);
 }
 
 int tmb__cpu_build_DROPOUT(struct tmb_program *p, int op)

@@ -259,47 +259,18 @@ static int add_step(struct tmb_program *p, int op, cpu_fn fn, int n, int read_on
     return 0;
 }
 
-int tmb__cpu_build_SGD(struct tmb_program *p, int op)
-{
-    return add_step(p, op, sgd, 3, 1);
-}
+#define BUILD(KIND, fn, n, read_only)                                                              \
+    int tmb__cpu_build_##KIND(struct tmb_program *p, int op)                                       \
+    {                                                                                              \
+        return add_step(p, op, fn, n, read_only);                                                  \
+    }
 
-int tmb__cpu_build_RMSPROP(struct tmb_program *p, int op)
-{
-    return add_step(p, op, rmsprop, 5, 1);
-}
-
-int tmb__cpu_build_ADAM(struct tmb_program *p, int op)
-{
-    return add_step(p, op, adam, 5, 1);
-}
-
-int tmb__cpu_build_ADAGRAD(struct tmb_program *p, int op)
-{
-    return add_step(p, op, adagrad, 3, 1);
-}
-
-int tmb__cpu_build_ADADELTA(struct tmb_program *p, int op)
-{
-    return add_step(p, op, adadelta, 4, 1);
-}
-
-int tmb__cpu_build_ADAMAX(struct tmb_program *p, int op)
-{
-    return add_step(p, op, adamax, 4, 1);
-}
-
-int tmb__cpu_build_NADAM(struct tmb_program *p, int op)
-{
-    return add_step(p, op, nadam, 4, 1);
-}
-
-int tmb__cpu_build_LION(struct tmb_program *p, int op)
-{
-    return add_step(p, op, lion, 3, 1);
-}
-
-int tmb__cpu_build_EMA(struct tmb_program *p, int op)
-{
-    return add_step(p, op, ema, 2, 0);
-}
+BUILD(SGD, sgd, 3, 1)
+BUILD(RMSPROP, rmsprop, 5, 1)
+BUILD(ADAM, adam, 5, 1)
+BUILD(ADAGRAD, adagrad, 3, 1)
+BUILD(ADADELTA, adadelta, 4, 1)
+BUILD(ADAMAX, adamax, 4, 1)
+BUILD(NADAM, nadam, 4, 1)
+BUILD(LION, lion, 3, 1)
+BUILD(EMA, ema, 2, 0)

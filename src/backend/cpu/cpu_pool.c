@@ -100,17 +100,11 @@ static int build_pool(struct tmb_program *p, int op)
 {
     const tmb_op *o = &p->ops[op];
     pool_plan *plan = plan_of(p, o, o->in[0], o->out[0]);
-    cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
     tmb__cpu_shrink_where(p, op);
     plan->relu = tmb__cpu_pool_rectifies(p, op);
-    stage = tmb__cpu_rows(p, op, pool);
-    stage->data = plan;
-    tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);
-    tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
-    tmb__cpu_use(stage, o->out[1], CPU_WRITE | CPU_OWN);
-    return 0;
+    return tmb__cpu_own_rows(p, op, pool, plan, 1, 2);
 }
 
 int tmb__cpu_build_POOL(struct tmb_program *p, int op)

@@ -175,13 +175,8 @@ int tmb__cpu_build_RANDOM(struct tmb_program *p, int op)
     const tmb_op *o = &p->ops[op];
     const int64_t *in = p->tensors[o->in[0]].dim, *out = p->tensors[o->out[0]].dim;
     random_plan *plan = tmb__cpu_keep(p, sizeof *plan);
-    cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
     *plan = (random_plan){&o->attr, {in[1], in[2], out[1], out[2]}, in[3]};
-    stage = tmb__cpu_rows(p, op, change);
-    stage->data = plan;
-    tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);
-    tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
-    return 0;
+    return tmb__cpu_own_rows(p, op, change, plan, 1, 1);
 }

@@ -54,18 +54,13 @@ static int add_pad(struct tmb_program *p, int op, cpu_fn fn, int small, int larg
 {
     const tmb_op *o = &p->ops[op];
     shape_plan *plan = plan_of(p, o);
-    cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
     plan->h = p->tensors[small].dim[1];
     plan->w = p->tensors[small].dim[2];
     plan->c = p->tensors[small].dim[3];
     plan->frame_w = p->tensors[large].dim[2];
-    stage = tmb__cpu_rows(p, op, fn);
-    stage->data = plan;
-    tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);
-    tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
-    return 0;
+    return tmb__cpu_own_rows(p, op, fn, plan, 1, 1);
 }
 
 int tmb__cpu_build_PAD(struct tmb_program *p, int op)
@@ -229,12 +224,7 @@ int tmb__cpu_build_SCALE(struct tmb_program *p, int op)
 {
     const tmb_op *o = &p->ops[op];
     shape_plan *plan = plan_of(p, o);
-    cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
-    stage = tmb__cpu_rows(p, op, scale);
-    stage->data = plan;
-    tmb__cpu_use(stage, o->in[0], CPU_READ | CPU_OWN);
-    tmb__cpu_use(stage, o->out[0], CPU_WRITE | CPU_OWN);
-    return 0;
+    return tmb__cpu_own_rows(p, op, scale, plan, 1, 1);
 }
