@@ -34,6 +34,8 @@ static const conv_row conv_rows[] = {
         {8, 8, 3, 17, {3, 3}, 2, 1, 1, SAME, true, 7, false},
         {8, 10, 32, 64, {3, 3}, 1, 1, 1, SAME, true, 1, false},
         {6, 6, 64, 64, {3, 3}, 1, 1, 1, VALID, false, 1, false},
+        {7, 9, 208, 144, {3, 3}, 1, 1, 1, SAME, true, 3, false}, /* kernels larger than samples */
+        {8, 8, 144, 208, {3, 3}, 1, 1, 1, VALID, false, 1, false},
         {8, 8, 32, 64, {1, 1}, 1, 1, 1, VALID, true, 0, false},
         {9, 9, 32, 64, {1, 1}, 2, 1, 1, SAME, false, 0, false},
         {11, 12, 3, 16, {7, 7}, 2, 1, 1, ONE, false, 0, false},

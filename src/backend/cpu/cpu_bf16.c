@@ -23,12 +23,14 @@ typedef struct bf16_plan {
     int64_t y_count;      /* of a sample's result */
 } bf16_plan;
 
-/* Vectors multiply pairs at twice the rate of floats, and Winograd's transform saves three products of four;
- * where thin kernels have few to do, rounding and packing count. */
+/* Vectors multiply pairs at twice the rate of floats, and Winograd's transform saves three products of four,
+ * but that of a vast kernel takes long after each step; where thin kernels have few products to do, rounding
+ * and packing count. */
 static bool is_better_in_f32(const struct tmb_program *p, const cpu_conv *c)
 {
     if (p->device->tiles->fast || c->stride[0] * c->stride[1] > 1) return false;
-    return tmb__cpu_wino_fits(c, 1) || tmb__cpu_thin_fits(c);
+    if (tmb__cpu_thin_fits(c)) return true;
+    return tmb__cpu_wino_fits(p, c) && !(c->trained && tmb__cpu_wino_is_vast(c));
 }
 
 bool tmb__cpu_bf16_fits(const struct tmb_program *p, const cpu_conv *c)

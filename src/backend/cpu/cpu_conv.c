@@ -13,6 +13,16 @@ typedef struct conv_plan {
     int64_t dw_count, db_count; /* floats of a partial sum; dw in the library's order */
 } conv_plan;
 
+static bool is_trained(const struct tmb_program *p, int w)
+{
+    for (int i = 0; i < p->n_ops; i++) {
+        const int g = p->ops[i].in[1];
+
+        if (p->ops[i].in[0] == w && g >= 0 && p->tensors[g].role == TMB_ROLE_GRAD) return true;
+    }
+    return p->tensors[w].role == TMB_ROLE_GRAD;
+}
+
 cpu_conv tmb__cpu_conv_of(const struct tmb_program *p, const tmb_op *op, int x, int w, int y)
 {
     const int64_t *xd = p->tensors[x].dim, *wd = p->tensors[w].dim, *yd = p->tensors[y].dim;
@@ -28,6 +38,7 @@ cpu_conv tmb__cpu_conv_of(const struct tmb_program *p, const tmb_op *op, int x, 
             .kh = wd[0],
             .kw = wd[1],
             .groups = a->groups,
+            .trained = is_trained(p, w),
             .stride = {a->stride[0], a->stride[1]},
             .dilation = {a->dilation[0], a->dilation[1]},
             .pad = {a->pad[0], a->pad[1], a->pad[2], a->pad[3]},
@@ -129,7 +140,7 @@ int tmb__cpu_build_CONV(struct tmb_program *p, int op)
     if (tmb__cpu_bf16_fits(p, &conv)) return tmb__cpu_bf16_forward(p, op, &conv);
     if (tmb__cpu_depth_fits(p, o, &conv)) return tmb__cpu_depth_forward(p, op, &conv);
     if (tmb__cpu_thin_fits(&conv)) return tmb__cpu_thin_forward(p, op, &conv);
-    if (tmb__cpu_wino_fits(&conv, 1)) return tmb__cpu_wino_forward(p, op, &conv);
+    if (tmb__cpu_wino_fits(p, &conv)) return tmb__cpu_wino_forward(p, op, &conv);
     if (tmb__cpu_relu_taker(p, op) < 0) conv.act = library_act(p, o);
     status = start(p, &plan, CPU_FORWARD, &conv, o->in[2] >= 0);
     if (status < 0) return status;
@@ -168,7 +179,7 @@ int tmb__cpu_build_CONV_BWD_DATA(struct tmb_program *p, int op)
     cpu_stage *stage;
 
     if (tmb__cpu_bf16_fits_back(p, &conv)) return tmb__cpu_bf16_back_data(p, op, &conv);
-    if (tmb__cpu_wino_fits(&conv, 1)) return tmb__cpu_wino_back_data(p, op, &conv);
+    if (tmb__cpu_wino_fits(p, &conv)) return tmb__cpu_wino_back_data(p, op, &conv);
     status = start(p, &plan, CPU_BACK_DATA, &conv, false);
     if (status < 0) return status;
     packed = add_pack(p, op, plan, o->in[1]);

@@ -35,7 +35,9 @@ int tmb__cpu_thin_forward(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_thin_back_weights(struct tmb_program *p, int op, const cpu_conv *conv);
 
 /* Winograd (cpu_wino.c). */
-bool tmb__cpu_wino_fits(const cpu_conv *conv, int64_t images);
+bool tmb__cpu_wino_fits(const struct tmb_program *p, const cpu_conv *conv);
+/* Its kernel, once transformed, fits into no cache. */
+bool tmb__cpu_wino_is_vast(const cpu_conv *conv);
 bool tmb__cpu_wino_fits_weights(const struct tmb_program *p, const cpu_conv *conv);
 int tmb__cpu_wino_forward(struct tmb_program *p, int op, const cpu_conv *conv);
 int tmb__cpu_wino_back_data(struct tmb_program *p, int op, const cpu_conv *conv);

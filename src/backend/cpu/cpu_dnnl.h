@@ -12,6 +12,7 @@ typedef struct cpu_conv {
     int64_t h, w, in, oh, ow, out, kh, kw, groups;
     int stride[2], dilation[2], pad[4];
     tmb_activation act; /* that the library applies to the result of CPU_FORWARD */
+    bool trained;       /* the kernel changes with each run */
 } cpu_conv;
 
 /* The library knows this activation as one that follows a convolution. */

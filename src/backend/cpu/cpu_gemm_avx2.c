@@ -1,7 +1,4 @@
 /* cpu_gemm_avx2.c - matrix products and Winograd convolution for AVX2 */
-#define SIMD_GEMM         tmb__cpu_gemm_avx2
-#define SIMD_WINO         tmb__cpu_wino_avx2
-#define SIMD_WINO_WEIGHTS tmb__cpu_wino_weights_avx2
-#define SIMD_WINO_PACK    tmb__cpu_wino_pack_avx2
+#define SIMD(name) tmb__cpu_##name##_avx2
 #include "cpu_gemm_body.h"
 #include "cpu_wino_body.h"

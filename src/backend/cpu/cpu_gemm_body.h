@@ -109,7 +109,7 @@ static float dot(const cpu_gemm *s, int64_t row, int64_t j)
     return sum;
 }
 
-void SIMD_GEMM(const cpu_gemm *s)
+void SIMD(gemm)(const cpu_gemm *s)
 {
     const int64_t blocks = (s->m + ROWS - 1) / ROWS;
     int64_t j = 0;

@@ -1,7 +1,4 @@
 /* cpu_gemm_x86_64.c - matrix products and Winograd convolution for x86-64 */
-#define SIMD_GEMM         tmb__cpu_gemm_x86_64
-#define SIMD_WINO         tmb__cpu_wino_x86_64
-#define SIMD_WINO_WEIGHTS tmb__cpu_wino_weights_x86_64
-#define SIMD_WINO_PACK    tmb__cpu_wino_pack_x86_64
+#define SIMD(name) tmb__cpu_##name##_x86_64
 #include "cpu_gemm_body.h"
 #include "cpu_wino_body.h"

@@ -79,7 +79,14 @@ typedef struct cpu_wino {
     float *dw, *db;
     bool add;
     float *space; /* 36 (block (in + out) + 32) floats, and 36 in out more for wino_weights */
+    /* Samples together: transforms of x and dy, (36, tiles, in) and (36, tiles, out), the points so many
+     * floats apart. `space` is then of tmb__cpu_wino_panel_space or 36 rows times columns of a part. */
+    float *v, *m;
+    int64_t v_step, m_step;
 } cpu_wino;
+
+/* Channels of y, and of the kernel's rows and columns, that such a call has. */
+enum { CPU_WINO_PANEL = 32, CPU_WINO_ROWS = 32, CPU_WINO_COLUMNS = 128 };
 
 typedef struct cpu_simd {
     /* where: one byte for each output, the winner's place in its window in scan order, or
@@ -119,8 +126,11 @@ typedef struct cpu_simd {
     void (*gemm)(const cpu_gemm *s);
     void (*wino)(const cpu_wino *s);
     void (*wino_weights)(const cpu_wino *s);
+    void (*wino_spread)(const cpu_wino *s);               /* x to v, dy to m, if they are there */
+    void (*wino_panel)(const cpu_wino *s, int64_t from);  /* v to channels from `from` on of y */
+    void (*wino_part)(const cpu_wino *s, int64_t number); /* v and m to a part of dw */
     /* Kernel (3, 3, in, out), its input channels range[0] .. range[1] - 1; `turned`: for the
-     * gradient to the data. 36 in out floats. */
+     * gradient to the data. 36 (in out + 16) floats. */
     void (*wino_pack)(const float *w, int64_t in, int64_t out, const int64_t range[2], bool turned,
             float *to);
 } cpu_simd;
@@ -135,6 +145,9 @@ const cpu_simd *tmb__cpu_simd_get(int index);
     void tmb__cpu_gemm_##isa(const cpu_gemm *s);                                                   \
     void tmb__cpu_wino_##isa(const cpu_wino *s);                                                   \
     void tmb__cpu_wino_weights_##isa(const cpu_wino *s);                                           \
+    void tmb__cpu_wino_spread_##isa(const cpu_wino *s);                                            \
+    void tmb__cpu_wino_panel_##isa(const cpu_wino *s, int64_t from);                               \
+    void tmb__cpu_wino_part_##isa(const cpu_wino *s, int64_t number);                              \
     void tmb__cpu_wino_pack_##isa(const float *w, int64_t in, int64_t out, const int64_t range[2], \
             bool turned, float *to);
 TMB_CPU_TABLE(x86_64)

@@ -449,7 +449,7 @@ static void lion(const cpu_step *s)
     }
 }
 
-const cpu_simd SIMD_TABLE = {
+const cpu_simd SIMD(simd) = {
         .pool_max = pool_max,
         .pool_max_bwd = pool_max_bwd,
         .pool_mean = pool_mean,
@@ -477,8 +477,11 @@ const cpu_simd SIMD_TABLE = {
         .nadam = nadam,
         .lion = lion,
         .ema = ema,
-        .gemm = SIMD_GEMM,
-        .wino = SIMD_WINO,
-        .wino_weights = SIMD_WINO_WEIGHTS,
-        .wino_pack = SIMD_WINO_PACK,
+        .gemm = SIMD(gemm),
+        .wino = SIMD(wino),
+        .wino_weights = SIMD(wino_weights),
+        .wino_spread = SIMD(wino_spread),
+        .wino_panel = SIMD(wino_panel),
+        .wino_part = SIMD(wino_part),
+        .wino_pack = SIMD(wino_pack),
 };

@@ -216,8 +216,8 @@ static tile_at find_tile(const cpu_wino *s, int64_t tile)
     return (tile_at){tile / of_image, rest / s->tile_columns * OUT, rest % s->tile_columns * OUT};
 }
 
-/* v (36, n, c) = B' d B */
-static void input_block(const cpu_wino *s, const block_of_tiles *b, float *v)
+/* v (36, n, c) = B' d B, its points `step` floats apart */
+static void input_block(const cpu_wino *s, const block_of_tiles *b, float *v, int64_t step)
 {
     for (int64_t t = 0; t < b->n; t++) {
         const tile_at at = find_tile(s, b->first + t);
@@ -228,13 +228,13 @@ static void input_block(const cpu_wino *s, const block_of_tiles *b, float *v)
 
             load_tile(tile, &x, at.y - s->pad_top, at.x - s->pad_left, j, SIDE);
             fetch_below(&x, at.y - s->pad_top, at.x - s->pad_left, j, SIDE);
-            transform_input(tile, v + t * s->in + j, point_step(b->n, s->in));
+            transform_input(tile, v + t * s->in + j, step);
         }
     }
 }
 
-/* m (36, n, c) = A dy A' */
-static void gradient_block(const cpu_wino *s, const block_of_tiles *b, float *m)
+/* m (36, n, c) = A dy A', its points `step` floats apart */
+static void gradient_block(const cpu_wino *s, const block_of_tiles *b, float *m, int64_t step)
 {
     for (int64_t t = 0; t < b->n; t++) {
         const tile_at at = find_tile(s, b->first + t);
@@ -245,7 +245,7 @@ static void gradient_block(const cpu_wino *s, const block_of_tiles *b, float *m)
 
             load_tile(tile, &dy, at.y, at.x, j, OUT);
             fetch_below(&dy, at.y, at.x, j, OUT);
-            transform_gradient(tile, m + t * s->out + j, point_step(b->n, s->out));
+            transform_gradient(tile, m + t * s->out + j, step);
         }
     }
 }
@@ -274,69 +274,109 @@ TMB_INLINE void output_tile(vec y[OUT][OUT], const float *m, int64_t step, vec b
     }
 }
 
-static void output_block(const cpu_wino *s, const block_of_tiles *b, const float *m)
+/* y from m (36, n, channels from .. to of it). */
+static void output_block(
+        const cpu_wino *s, const block_of_tiles *b, const float *m, int64_t from, int64_t to)
 {
+    const int64_t wide = to - from;
+
     for (int64_t t = 0; t < b->n; t++) {
         const tile_at at = find_tile(s, b->first + t);
         const int64_t rows = s->oh - at.y < OUT ? s->oh - at.y : OUT;
         const int64_t columns = s->ow - at.x < OUT ? s->ow - at.x : OUT;
         float *first = s->y + ((at.image * s->oh + at.y) * s->ow + at.x) * s->out;
 
-        for (int64_t j = 0; j < s->out; j += VEC) {
-            float *to = first + j;
+        for (int64_t j = from; j < to; j += VEC) {
             vec y[OUT][OUT];
 
-            output_tile(y, m + t * s->out + j, point_step(b->n, s->out),
+            output_tile(y, m + t * wide + j - from, point_step(b->n, wide),
                     s->bias ? vec_load(s->bias + j) : vec_all(0));
             for (int64_t i = 0; i < rows; i++) {
                 for (int64_t k = 0; k < columns; k++)
-                    vec_store(to + (i * s->ow + k) * s->out,
+                    vec_store(first + j + (i * s->ow + k) * s->out,
                             s->relu ? vec_rectify(y[i][k]) : y[i][k]);
             }
         }
     }
 }
 
-/* ---- the three entries ---- */
+/* ---- convolution ---- */
 
-void SIMD_WINO(const cpu_wino *s)
+static int64_t least(int64_t a, int64_t b)
 {
-    const int64_t blocks = count_blocks(s);
+    return a < b ? a : b;
+}
+
+/* Channels from .. to of a block's y, from its v, by m (36, n, to - from). */
+static void convolve_block(const cpu_wino *s, const block_of_tiles *b, const float *v, int64_t step,
+        const int64_t range[2], float *m)
+{
+    const int64_t wide = range[1] - range[0];
+
+    for (int64_t k = 0; k < POINTS; k++) {
+        for (int64_t o = range[0]; o < range[1]; o += PANEL)
+            SIMD(gemm)
+        (&(cpu_gemm){
+                .m = b->n,
+                .n = least(range[1] - o, PANEL),
+                .k = s->in,
+                .a = v + k * step,
+                .b = s->kernel + k * point_step(s->in, s->out) + o * s->in,
+                .c = m + k * point_step(b->n, wide) + o - range[0],
+                .a_row = s->in,
+                .a_col = 1,
+                .b_row = least(s->out - o, PANEL),
+                .c_row = wide,
+        });
+    }
+    output_block(s, b, m, range[0], range[1]);
+}
+
+void SIMD(wino)(const cpu_wino *s)
+{
+    const int64_t blocks = count_blocks(s), all[2] = {0, s->out};
     float *v = s->space, *m = v + POINTS * point_step(s->block, s->in);
 
     for (int64_t i = 0; i < blocks; i++) {
         const block_of_tiles b = block_number(s, i, blocks);
 
-        input_block(s, &b, v);
-        for (int64_t k = 0; k < POINTS; k++) {
-            for (int64_t o = 0; o < s->out; o += PANEL) {
-                const int64_t wide = s->out - o < PANEL ? s->out - o : PANEL;
-                const cpu_gemm gemm = {
-                        .m = b.n,
-                        .n = wide,
-                        .k = s->in,
-                        .a = v + k * point_step(b.n, s->in),
-                        .b = s->kernel + (k * s->out + o) * s->in,
-                        .c = m + k * point_step(b.n, s->out) + o,
-                        .a_row = s->in,
-                        .a_col = 1,
-                        .b_row = wide,
-                        .c_row = s->out,
-                };
-
-                SIMD_GEMM(&gemm);
-            }
-        }
-        output_block(s, &b, m);
+        input_block(s, &b, v, point_step(b.n, s->in));
+        convolve_block(s, &b, v, point_step(b.n, s->in), all, m);
     }
 }
 
-/* dw (3, 3, in, out) from the sum over tiles; added to it if asked for. */
-static void kernel_gradient(const cpu_wino *s, const float *sum)
+/* Channels `from` and up to CPU_WINO_PANEL - 1 more of y, from v of images that are seen together. */
+void SIMD(wino_panel)(const cpu_wino *s, int64_t from)
 {
-    const int64_t plane = s->in * s->out;
+    const block_of_tiles all = {0, count_tiles(s)};
+    const int64_t range[2] = {from, least(from + CPU_WINO_PANEL, s->out)};
+
+    convolve_block(s, &all, s->v, s->v_step, range, s->space);
+}
+
+/* Of these images: v of x, m of dy, whichever is there. */
+void SIMD(wino_spread)(const cpu_wino *s)
+{
+    const block_of_tiles all = {0, count_tiles(s)};
+
+    if (s->x) input_block(s, &all, s->v, s->v_step);
+    if (s->dy) gradient_block(s, &all, s->m, s->m_step);
+}
+
+/* ---- gradient to the kernel ---- */
+
+/* Some channels of the kernel's gradient: rows of x's by columns of dy's. */
+typedef struct part {
+    int64_t in, rows, out, columns;
+} part;
+
+/* That part of dw (3, 3, in, out) from the sum over tiles (36, rows, columns); added to it if asked for. */
+static void kernel_gradient(const cpu_wino *s, const part *p, const float *sum)
+{
+    const int64_t plane = p->rows * p->columns;
 
     for (int64_t e = 0; e < plane; e += VEC) {
+        float *first = s->dw + (p->in + e / p->columns) * s->out + p->out + e % p->columns;
         vec half[3][SIDE];
 
         for (int k = 0; k < SIDE; k++) {
@@ -353,7 +393,7 @@ static void kernel_gradient(const cpu_wino *s, const float *sum)
 
             kernel_gradient_line(o, half[i]);
             for (int k = 0; k < 3; k++) {
-                float *to = s->dw + (i * 3 + k) * plane + e;
+                float *to = first + (i * 3 + k) * s->in * s->out;
 
                 vec_store(to, s->add ? vec_load(to) + o[k] : o[k]);
             }
@@ -375,51 +415,71 @@ static void bias_gradient(const cpu_wino *s, const block_of_tiles *b, const floa
     }
 }
 
-void SIMD_WINO_WEIGHTS(const cpu_wino *s)
+/* sum (36, rows, columns) = or += v' m over n tiles, whose points are step[0] and step[1] floats apart. */
+static void sum_products(const cpu_wino *s, const part *p, const float *v, const float *m,
+        int64_t n, const int64_t step[2], bool add, float *sum)
 {
+    for (int64_t k = 0; k < POINTS; k++)
+        SIMD(gemm)
+    (&(cpu_gemm){
+            .m = p->rows,
+            .n = p->columns,
+            .k = n,
+            .a = v + k * step[0] + p->in,
+            .b = m + k * step[1] + p->out,
+            .c = sum + k * p->rows * p->columns,
+            .a_row = 1,
+            .a_col = s->in,
+            .b_row = s->out,
+            .c_row = p->columns,
+            .add = add,
+    });
+}
+
+void SIMD(wino_weights)(const cpu_wino *s)
+{
+    const part whole = {0, s->in, 0, s->out};
     const int64_t blocks = count_blocks(s);
     float *v = s->space, *m = v + POINTS * point_step(s->block, s->in);
     float *sum = m + POINTS * point_step(s->block, s->out);
 
     for (int64_t i = 0; i < blocks; i++) {
         const block_of_tiles b = block_number(s, i, blocks);
+        const int64_t step[2] = {point_step(b.n, s->in), point_step(b.n, s->out)};
 
-        input_block(s, &b, v);
-        gradient_block(s, &b, m);
+        input_block(s, &b, v, step[0]);
+        gradient_block(s, &b, m, step[1]);
         if (s->db) bias_gradient(s, &b, m, s->add || i > 0);
-        for (int64_t k = 0; k < POINTS; k++) {
-            const cpu_gemm gemm = {
-                    .m = s->in,
-                    .n = s->out,
-                    .k = b.n,
-                    .a = v + k * point_step(b.n, s->in),
-                    .b = m + k * point_step(b.n, s->out),
-                    .c = sum + k * s->in * s->out,
-                    .a_row = 1,
-                    .a_col = s->in,
-                    .b_row = s->out,
-                    .c_row = s->out,
-                    .add = i > 0,
-            };
-
-            SIMD_GEMM(&gemm);
-        }
+        sum_products(s, &whole, v, m, b.n, step, i > 0, sum);
     }
-    kernel_gradient(s, sum);
+    kernel_gradient(s, &whole, sum);
 }
 
-/* G g G' for VEC output channels of input channel i: 36 vectors. `turned`: g turned by 180 degrees.
- */
-TMB_INLINE void transform_kernel(vec out[POINTS], const float *w, int64_t plane, bool turned)
+/* Part `number` of dw, from v and m of images that are seen together. */
+void SIMD(wino_part)(const cpu_wino *s, int64_t number)
+{
+    const int64_t parts = (s->in + CPU_WINO_ROWS - 1) / CPU_WINO_ROWS;
+    const int64_t step[2] = {s->v_step, s->m_step};
+    part p = {.in = number % parts * CPU_WINO_ROWS, .out = number / parts * CPU_WINO_COLUMNS};
+
+    p.rows = least(s->in - p.in, CPU_WINO_ROWS);
+    p.columns = least(s->out - p.out, CPU_WINO_COLUMNS);
+    sum_products(s, &p, s->v, s->m, count_tiles(s), step, false, s->space);
+    kernel_gradient(s, &p, s->space);
+}
+
+/* ---- the kernel ---- */
+
+/* G g G' of VEC kernels: 36 vectors. */
+TMB_INLINE void transform_kernel(vec out[POINTS], const vec g[9])
 {
     vec half[SIDE][3];
 
     for (int k = 0; k < 3; k++) {
-        vec g[3], o[SIDE];
+        const vec column[3] = {g[k], g[3 + k], g[6 + k]};
+        vec o[SIDE];
 
-        for (int i = 0; i < 3; i++)
-            g[i] = vec_load(w + (turned ? 8 - (i * 3 + k) : i * 3 + k) * plane);
-        kernel_line(o, g);
+        kernel_line(o, column);
         for (int i = 0; i < SIDE; i++)
             half[i][k] = o[i];
     }
@@ -427,32 +487,61 @@ TMB_INLINE void transform_kernel(vec out[POINTS], const float *w, int64_t plane,
         kernel_line(out + i * SIDE, half[i]);
 }
 
-/* Where element (from, to) of the packed kernel of point k lies: panels of target channels. */
-TMB_INLINE int64_t packed_place(int64_t k, int64_t from, int64_t to, int64_t n_from, int64_t n_to)
+/* Numbers (from, to) and the VEC - 1 behind them of all points, to panels of target channels. */
+TMB_INLINE void put_points(
+        const vec *point, const int64_t from_to[2], int64_t n_from, int64_t n_to, float *to)
 {
-    const int64_t panel = to / PANEL * PANEL, wide = n_to - panel < PANEL ? n_to - panel : PANEL;
+    const int64_t panel = from_to[1] / PANEL * PANEL;
+    const int64_t wide = n_to - panel < PANEL ? n_to - panel : PANEL;
 
-    return (k * n_to + panel) * n_from + from * wide + to - panel;
+    to += panel * n_from + from_to[0] * wide + from_to[1] - panel;
+    for (int k = 0; k < POINTS; k++)
+        vec_store(to + k * point_step(n_from, n_to), point[k]);
 }
 
-/* Kernel w (3, 3, in, out), its input channels from .. to, packed for SIMD_WINO; `turned` for the
+/* Kernels of VEC x VEC channels from w on, turned by 180 degrees, their target channels now the plain
+ * kernel's input channels. */
+TMB_INLINE void pack_turned(const float *w, int64_t in, int64_t out, const int64_t at[2], float *to)
+{
+    float rows[9][VEC][VEC];
+
+    for (int t = 0; t < 9; t++) {
+        for (int l = 0; l < VEC; l++)
+            vec_store(rows[t][l], vec_load(w + (t * in + at[0] + l) * out + at[1]));
+    }
+    for (int o = 0; o < VEC; o++) {
+        const int64_t from_to[2] = {at[1] + o, at[0]};
+        float turned[9][VEC];
+        vec g[9], point[POINTS];
+
+        for (int t = 0; t < 9; t++) {
+            for (int l = 0; l < VEC; l++)
+                turned[t][l] = rows[8 - t][l][o];
+            g[t] = vec_load(turned[t]);
+        }
+        transform_kernel(point, g);
+        put_points(point, from_to, out, in, to);
+    }
+}
+
+/* Kernel w (3, 3, in, out), its input channels from .. to, packed for SIMD(wino); `turned` for the
  * gradient to the data, where out and in change places. */
-void SIMD_WINO_PACK(
+void SIMD(wino_pack)(
         const float *w, int64_t in, int64_t out, const int64_t range[2], bool turned, float *to)
 {
-    for (int64_t i = range[0]; i < range[1]; i++) {
+    for (int64_t i = range[0]; i < range[1]; i += turned ? VEC : 1) {
         for (int64_t o = 0; o < out; o += VEC) {
-            vec point[POINTS];
+            const int64_t at[2] = {i, o};
+            vec g[9], point[POINTS];
 
-            transform_kernel(point, w + i * out + o, in * out, turned);
-            for (int k = 0; k < POINTS; k++) {
-                if (!turned) {
-                    vec_store(to + packed_place(k, i, o, in, out), point[k]);
-                    continue;
-                }
-                for (int l = 0; l < VEC; l++)
-                    to[packed_place(k, o + l, i, out, in)] = point[k][l];
+            if (turned) {
+                pack_turned(w, in, out, at, to);
+                continue;
             }
+            for (int t = 0; t < 9; t++)
+                g[t] = vec_load(w + (t * in + i) * out + o);
+            transform_kernel(point, g);
+            put_points(point, at, in, out, to);
         }
     }
 }

@@ -308,7 +308,7 @@ static void check_winograd(const cpu_simd *simd, int pad)
     enum { SIDE = 11, IN = 16, OUT = 48 };
     const int64_t side = SIDE + 2 * pad - 2, range[2] = {0, IN};
     float *x = numbers(SIDE * SIDE * IN, 1), *w = numbers(9 * IN * OUT, 2), *b = numbers(OUT, 3);
-    float *packed = numbers(36 * IN * OUT, 4), *y = numbers(side * side * OUT, 5);
+    float *packed = numbers(36 * (IN * OUT + 16), 4), *y = numbers(side * side * OUT, 5);
     float *space = numbers(36 * (5 * (IN + OUT) + 32), 6);
     const cpu_wino wino = {
             .images = 1,
