@@ -500,6 +500,7 @@ static void conv(const cpu_bf16_conv *s, const cpu_bf16_end *end, const cpu_bf16
             .b_at = b_at,
             .a_stride = s->stride[1] * (s->thin ? s->entry : TILE_DEPTH),
             .steps = s->steps,
+            .skip = !s->thin && s->in < TILE_DEPTH ? (TILE_DEPTH - s->in) / 2 : 0,
             .c_stride = TILE_SIDE,
             .c_other = HALF};
 

@@ -24,6 +24,7 @@ typedef struct cpu_product {
     const int32_t *a_at, *b_at;  /* (steps) numbers from there to a step's */
     int64_t a_stride;            /* numbers from row to row of a */
     int64_t steps, rows;
+    int64_t skip; /* pairs at the end of every step that are 0, and may be left out */
     float *c;
     int64_t c_stride, c_other; /* floats from row to row of c, and to the columns of b[1] */
     bool add;

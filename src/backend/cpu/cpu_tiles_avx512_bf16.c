@@ -38,7 +38,8 @@ TMB_INLINE void some_rows(
         const cpu_bf16 *b1 = halves > 1 ? p->b[1] + p->b_at[k] : b0;
 
         TMB_UNROLL(1)
-        for (int r = 0; r < TILE_SIDE; r++, from += 2, b0 += TILE_DEPTH, b1 += TILE_DEPTH) {
+        for (int64_t r = p->skip; r < TILE_SIDE;
+                r++, from += 2, b0 += TILE_DEPTH, b1 += TILE_DEPTH) {
             const __m512i b[2] = {_mm512_loadu_si512(b0), _mm512_loadu_si512(b1)};
 
             TMB_UNROLL(16)

@@ -147,37 +147,30 @@ static void convolve(const cpu_stage *stage, const cpu_task *task)
         tmb__cpu_finish_conv(stage, task, wino.y, wino.oh * wino.ow * wino.out, wino.relu);
 }
 
-/* Slots x, v of all samples. */
-static void spread_x(const cpu_stage *stage, const cpu_task *task)
+/* Slots x and its v of all samples, or dy and its m: the other tensor is not there. */
+static void spread(const cpu_stage *stage, const cpu_task *task)
 {
     const wino_plan *plan = stage->data;
     cpu_wino wino = plan->wino;
+    float *all = tmb__cpu_at(stage, task, 2);
 
     wino.x = tmb__cpu_at(stage, task, 0);
-    wino.v = (float *)tmb__cpu_at(stage, task, 1) + task->row * plan->tiles * wino.in;
-    task->program->simd->wino_spread(&wino);
-}
-
-/* Slots dy, m of all samples. */
-static void spread_dy(const cpu_stage *stage, const cpu_task *task)
-{
-    const wino_plan *plan = stage->data;
-    cpu_wino wino = plan->wino;
-
-    wino.dy = tmb__cpu_at(stage, task, 0);
-    wino.m = (float *)tmb__cpu_at(stage, task, 1) + task->row * plan->tiles * wino.out;
+    wino.dy = tmb__cpu_at(stage, task, 1);
+    wino.v = all + task->row * plan->tiles * wino.in;
+    wino.m = all + task->row * plan->tiles * wino.out;
     task->program->simd->wino_spread(&wino);
 }
 
 /* Returns the buffer of the transforms. */
-static int add_spread(struct tmb_program *p, int op, wino_plan *plan, cpu_fn fn, int tensor)
+static int add_spread(struct tmb_program *p, int op, wino_plan *plan, int x, int dy)
 {
-    const int64_t step = fn == spread_x ? plan->wino.v_step : plan->wino.m_step;
+    const int64_t step = x >= 0 ? plan->wino.v_step : plan->wino.m_step;
     const int buffer = tmb__cpu_buffer(p, CPU_WHOLE, (size_t)(36 * step) * sizeof(float));
-    cpu_stage *stage = tmb__cpu_rows(p, op, fn);
+    cpu_stage *stage = tmb__cpu_rows(p, op, spread);
 
     stage->data = plan;
-    tmb__cpu_use(stage, tensor, CPU_READ | CPU_OWN);
+    tmb__cpu_use(stage, x, CPU_READ | CPU_OWN);
+    tmb__cpu_use(stage, dy, CPU_READ | CPU_OWN);
     tmb__cpu_use(stage, buffer, CPU_WRITE);
     return buffer;
 }
@@ -214,7 +207,7 @@ static int add_panels(struct tmb_program *p, int op, wino_plan *plan, const int 
     const int64_t groups = (p->max_batch + plan->rows - 1) / plan->rows;
     const int64_t space = 36 * (plan->rows * plan->tiles * CPU_WINO_PANEL + ODD_LINE);
     const int packed = add_pack(p, op, plan, use[1]);
-    const int v = add_spread(p, op, plan, spread_x, use[0]);
+    const int v = add_spread(p, op, plan, use[0], -1);
     const int m = tmb__cpu_buffer(p, CPU_TEMP, (size_t)space * sizeof(float));
     const bool done = plan->turned || plan->wino.relu || tmb__cpu_relu_taker(p, op) >= 0 ||
             p->ops[op].attr.act == TMB_LINEAR;
@@ -338,8 +331,8 @@ static int add_parts(struct tmb_program *p, int op, wino_plan *plan)
     const cpu_wino *w = &plan->wino;
     const int64_t parts = (w->in + CPU_WINO_ROWS - 1) / CPU_WINO_ROWS *
             ((w->out + CPU_WINO_COLUMNS - 1) / CPU_WINO_COLUMNS);
-    const int v = add_spread(p, op, plan, spread_x, o->in[0]);
-    const int m = add_spread(p, op, plan, spread_dy, o->in[1]);
+    const int v = add_spread(p, op, plan, o->in[0], -1);
+    const int m = add_spread(p, op, plan, -1, o->in[1]);
     const int space = tmb__cpu_buffer(
             p, CPU_TEMP, (size_t)36 * CPU_WINO_ROWS * CPU_WINO_COLUMNS * sizeof(float));
     cpu_stage *stage;
