@@ -69,7 +69,7 @@ static void dense_forward(const cpu_bf16_dense *s)
     cpu_bf16 *x = s->space, *w = x + samples * STRIP;
     float *sums = (float *)(void *)(w + 4 * TILE);
     static const int32_t at_a[] = {0, TILE}, at_b[] = {0, 2 * TILE};
-    cpu_product m = {.b = {w, w + TILE},
+    cpu_product m = {.b = {w},
             .a_at = at_a,
             .b_at = at_b,
             .a_stride = TILE_DEPTH,
@@ -86,6 +86,7 @@ static void dense_forward(const cpu_bf16_dense *s)
             for (int64_t i = 0; i < s->n; i += 32) {
                 m.a[0] = x + i * STRIP;
                 m.a[1] = m.a[0] + TILE_SIDE * STRIP;
+                m.b[1] = s->units - u > TILE_SIDE ? w + TILE : NULL;
                 m.rows = s->n - i < 32 ? s->n - i : 32;
                 m.c = sums + u * samples + i * TILE_SIDE;
                 s->tiles->multiply(&m);
@@ -102,12 +103,12 @@ static void dense_forward(const cpu_bf16_dense *s)
 
 /* ---- gradient to the data: dx^T = w dy^T ---- */
 
-/* dy^T by pairs of units: tiles (samples / 16, units / 32), an even number of them. */
+/* dy^T by pairs of units: tiles (samples / 16, units / 32). */
 static void put_turned_dy(const cpu_bf16_dense *s, cpu_bf16 *to)
 {
     __m512i r[16];
 
-    for (int64_t i = 0; i < up_to(s->n, 32); i += TILE_SIDE) {
+    for (int64_t i = 0; i < s->n; i += TILE_SIDE) {
         for (int64_t u = 0; u < s->units; u += TILE_DEPTH, to += TILE) {
             for (int64_t j = 0; j < 16; j++)
                 r[j] = load_32(s->dy + (i + j) * s->units + u,
@@ -169,9 +170,9 @@ static void dense_data(const cpu_bf16_dense *s)
         put_rows(s, k, w);
         for (int64_t i = 0; i < s->n; i += 32) {
             m.b[0] = dy + i * columns;
-            m.b[1] = m.b[0] + TILE_SIDE * columns;
+            m.b[1] = s->n - i > TILE_SIDE ? m.b[0] + TILE_SIDE * columns : NULL;
             s->tiles->multiply(&m);
-            for (int t = 0; t < 4; t++)
+            for (int t = 0; t < (m.b[1] ? 4 : 2); t++)
                 put_data(s, c + t * FLOATS, k + t % 2 * 16, i + t / 2 * 16);
         }
     }
@@ -260,7 +261,7 @@ static void dense_weights(const cpu_bf16_dense *s)
             const bool whole = k + 32 <= s->to && u + 32 <= s->units;
 
             m.b[0] = dy + u * 32;
-            m.b[1] = m.b[0] + TILE;
+            m.b[1] = s->units - u > TILE_SIDE ? m.b[0] + TILE : NULL;
             m.c = whole ? s->out + k * s->units + u : c;
             m.c_stride = whole ? s->units : TILE_SIDE;
             m.c_other = whole ? TILE_SIDE : 2 * FLOATS;

@@ -80,7 +80,7 @@ typedef struct cpu_wino {
     bool add;
     float *space; /* 36 (block (in + out) + 32) floats, and 36 in out more for wino_weights */
     /* Samples together: transforms of x and dy, (36, tiles, in) and (36, tiles, out), the points so many
-     * floats apart. `space` is then of tmb__cpu_wino_panel_space or 36 rows times columns of a part. */
+     * floats apart. `space` is then 36 (tiles CPU_WINO_PANEL + 16) floats, or 36 of a part of dw. */
     float *v, *m;
     int64_t v_step, m_step;
 } cpu_wino;
