@@ -9,6 +9,10 @@
 #include <string.h>
 
 #if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__)
 enum { VEC = 16 };
 #elif defined(__AVX2__)
 enum { VEC = 8 };
@@ -60,6 +64,15 @@ TMB_INLINE void vec_store_n(float *p, vec v, int64_t n)
         memcpy(p, &v, (size_t)n * sizeof *p);
 }
 
+/* gcc 12 would convert bytes one by one. */
+#if defined(__AVX512F__)
+#define WIDEN(b)  ((ivec)_mm512_cvtepu8_epi32((__m128i)(b)))
+#define NARROW(v) ((bytes)_mm512_cvtepi32_epi8((__m512i)(v)))
+#else
+#define WIDEN(b)  __builtin_convertvector(b, ivec)
+#define NARROW(v) __builtin_convertvector(v, bytes)
+#endif
+
 TMB_INLINE ivec vec_load_bytes(const uint8_t *p, int64_t n)
 {
     bytes b = {0};
@@ -68,12 +81,12 @@ TMB_INLINE ivec vec_load_bytes(const uint8_t *p, int64_t n)
         memcpy(&b, p, sizeof b);
     else
         memcpy(&b, p, (size_t)n);
-    return __builtin_convertvector(b, ivec);
+    return WIDEN(b);
 }
 
 TMB_INLINE void vec_store_bytes(uint8_t *p, ivec v, int64_t n)
 {
-    const bytes b = __builtin_convertvector(v, bytes);
+    const bytes b = NARROW(v);
 
     if (n >= VEC)
         memcpy(p, &b, sizeof b);
@@ -81,15 +94,19 @@ TMB_INLINE void vec_store_bytes(uint8_t *p, ivec v, int64_t n)
         memcpy(p, &b, (size_t)n);
 }
 
+TMB_INLINE ivec ivec_pick(ivec mask, ivec a, ivec b)
+{
+#if defined(__AVX512F__)
+    return (ivec)_mm512_ternarylogic_epi32((__m512i)mask, (__m512i)a, (__m512i)b, 0xca);
+#else
+    return (mask & a) | (~mask & b);
+#endif
+}
+
 /* Lanes of a where the mask is set, of b elsewhere. */
 TMB_INLINE vec vec_pick(ivec mask, vec a, vec b)
 {
-    return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
-}
-
-TMB_INLINE ivec ivec_pick(ivec mask, ivec a, ivec b)
-{
-    return (mask & a) | (~mask & b);
+    return (vec)ivec_pick(mask, (ivec)a, (ivec)b);
 }
 
 TMB_INLINE ivec ivec_all(int32_t x)
