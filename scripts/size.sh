@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # size.sh - lines of code of each module against the budget; fails if the tree or a file grew too large
 #
-# src and tools together stay under 47,000 lines of code: blank lines and lines that are nothing but
+# src and tools together stay under 47,500 lines of code: blank lines and lines that are nothing but
 # comment do not count, so that a budget never pays for leaving an explanation out. A file stays under
 # 1,000 lines in all (aim: 600), a function under 100 (aim: 60). The way down is to take something out.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-budget=47000 file_stop=1000 file_aim=600 function_stop=100 function_aim=60
+budget=47500 file_stop=1000 file_aim=600 function_stop=100 function_aim=60
 
 sources() { find "$@" -type f \( -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.cu' \) 2>/dev/null; }
 count() {

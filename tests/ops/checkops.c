@@ -14,8 +14,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Batches of one sequence of runs: state goes from each to the next. */
-static const int batches[] = {CASE_BATCH, 1, 4, 2, 3};
+/* Batches of one sequence of runs, 0: all that the case has room for. State goes from each to the next. */
+static const int batches[] = {0, 1, 4, 2, 3};
+
+static int batch_of(const check_case *c, size_t i)
+{
+    return batches[i] ? batches[i] : c->max_batch;
+}
 
 /* Sums of up to some thousand products in f32, in another order or through Winograd's transform,
  * may be off by this share of the tensor's root mean square. Below the floor is what cancels to 0 in
@@ -58,7 +63,7 @@ static int64_t trace_length(const check_case *c)
 
     for (size_t i = 0; i < TMB_COUNT(batches); i++) {
         for (int t = 0; t < c->n_tensors; t++)
-            count += check_run_readable(c, t) ? check_rows_count(c, t, batches[i]) : 0;
+            count += check_run_readable(c, t) ? check_rows_count(c, t, batch_of(c, i)) : 0;
     }
     return count;
 }
@@ -68,9 +73,9 @@ static int trace_runs(trace *out, check_run *run, const check_case *c, size_t sh
     int64_t at = 0;
 
     for (size_t i = 0; i < TMB_COUNT(batches); i++) {
-        TMB_TRY(check_run_go(run, batches[i], (int64_t)i, shift));
+        TMB_TRY(check_run_go(run, batch_of(c, i), (int64_t)i, shift));
         for (int t = 0; t < c->n_tensors; t++) {
-            const int64_t n = check_rows_count(c, t, batches[i]);
+            const int64_t n = check_rows_count(c, t, batch_of(c, i));
             const float *values;
 
             if (!check_run_readable(c, t)) continue;
@@ -155,11 +160,11 @@ static int compare_trace(const tester *t, const trace *found)
 
     for (size_t i = 0; i < TMB_COUNT(batches); i++) {
         for (int k = 0; k < t->c->n_tensors; k++) {
-            const int64_t n = check_rows_count(t->c, k, batches[i]);
+            const int64_t n = check_rows_count(t->c, k, batch_of(t->c, i));
 
             if (!check_run_readable(t->c, k)) continue;
             if (compare_tensor(t, k, found->value + at, t->expected.value + at, n) < 0) {
-                tmb__detail("run %d of %d samples", (int)i + 1, batches[i]);
+                tmb__detail("run %d of %d samples", (int)i + 1, batch_of(t->c, i));
                 return TMB_EGATE;
             }
             at += n;
@@ -173,11 +178,11 @@ static int fail_bits(const check_case *c, int64_t position, const char *what)
 {
     for (size_t i = 0; i < TMB_COUNT(batches); i++) {
         for (int t = 0; t < c->n_tensors; t++) {
-            const int64_t n = check_run_readable(c, t) ? check_rows_count(c, t, batches[i]) : 0;
+            const int64_t n = check_run_readable(c, t) ? check_rows_count(c, t, batch_of(c, i)) : 0;
 
             if (position < n)
                 return tmb__fail(TMB_EGATE, "%s[%lld] in run %d of %d samples has other bits %s",
-                        c->tensor[t].name, (long long)position, (int)i + 1, batches[i], what);
+                        c->tensor[t].name, (long long)position, (int)i + 1, batch_of(c, i), what);
             position -= n;
         }
     }

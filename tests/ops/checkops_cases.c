@@ -15,56 +15,64 @@ typedef enum padding {
     AFTER
 } padding; /* ONE all around; AFTER: bottom and right */
 
+/* MANY: more than fit into a tile of 16. */
+typedef enum samples { FEW, MANY, PERF } samples;
+
 typedef struct conv_row {
     int h, w, in, out, kernel[2], stride, dilation, groups;
     padding pad;
     bool bias;
     int act; /* number in case_acts */
-    bool perf;
+    samples batch;
 } conv_row;
 
 static const conv_row conv_rows[] = {
         /* h, w, in, out, kernel, stride, dilation, groups, pad, bias, act */
-        {7, 9, 3, 32, {3, 3}, 1, 1, 1, VALID, true, 0, false},
-        {7, 9, 3, 32, {3, 3}, 1, 1, 1, VALID, true, 1, false},
-        {8, 8, 1, 1, {1, 1}, 1, 1, 1, VALID, false, 0, false},
-        {5, 5, 1, 3, {5, 5}, 1, 1, 1, VALID, true, 0, false},
-        {8, 8, 17, 17, {3, 3}, 1, 1, 1, SAME, true, 6, false},
-        {9, 7, 17, 5, {3, 3}, 2, 1, 1, SAME, true, 0, false},
-        {8, 8, 3, 17, {3, 3}, 2, 1, 1, SAME, true, 7, false},
-        {8, 10, 32, 64, {3, 3}, 1, 1, 1, SAME, true, 1, false},
-        {6, 6, 64, 64, {3, 3}, 1, 1, 1, VALID, false, 1, false},
-        {7, 9, 208, 144, {3, 3}, 1, 1, 1, SAME, true, 3, false}, /* kernels larger than samples */
-        {8, 8, 144, 208, {3, 3}, 1, 1, 1, VALID, false, 1, false},
-        {8, 8, 32, 64, {1, 1}, 1, 1, 1, VALID, true, 0, false},
-        {9, 9, 32, 64, {1, 1}, 2, 1, 1, SAME, false, 0, false},
-        {11, 12, 3, 16, {7, 7}, 2, 1, 1, ONE, false, 0, false},
-        {10, 10, 3, 8, {5, 5}, 2, 1, 1, SAME, true, 0, false},
-        {10, 10, 3, 8, {5, 5}, 3, 1, 1, VALID, true, 0, false},
-        {7, 8, 4, 6, {2, 2}, 1, 1, 1, SAME, true, 0, false},
-        {7, 8, 4, 6, {1, 3}, 1, 1, 1, SAME, true, 0, false},
-        {7, 8, 4, 6, {4, 1}, 2, 1, 1, AFTER, true, 0, false},
-        {11, 11, 4, 6, {3, 3}, 1, 2, 1, VALID, true, 0, false},
-        {11, 10, 4, 6, {3, 3}, 1, 3, 1, SAME, true, 0, false},
-        {8, 8, 4, 6, {3, 3}, 1, 1, 2, SAME, true, 0, false},
-        {8, 8, 32, 64, {3, 3}, 2, 1, 4, ONE, false, 0, false},
-        {7, 7, 17, 17, {3, 3}, 1, 1, 17, SAME, true, 0, false},
-        {8, 8, 3, 6, {3, 3}, 1, 1, 3, SAME, true, 7, false},
-        {9, 9, 32, 32, {3, 3}, 2, 1, 32, SAME, false, 2, false},
-        {9, 9, 64, 64, {3, 3}, 1, 2, 64, SAME, false, 0, false},
-        {1, 1, 17, 3, {3, 3}, 1, 1, 1, ONE, true, 0, false},
-        {6, 6, 8, 8, {3, 3}, 1, 1, 1, SAME, true, 3, false},
-        {6, 6, 8, 8, {3, 3}, 1, 1, 1, SAME, true, 4, false},
-        {6, 6, 8, 8, {3, 3}, 1, 1, 1, SAME, true, 5, false},
-        {6, 6, 8, 8, {3, 3}, 1, 1, 1, SAME, true, 8, false},
-        {6, 6, 8, 8, {3, 3}, 1, 1, 1, SAME, true, 9, false},
-        {6, 6, 8, 8, {3, 3}, 1, 1, 1, SAME, true, 10, false},
-        {150, 150, 3, 32, {3, 3}, 1, 1, 1, VALID, true, 1, true},
-        {74, 74, 32, 32, {3, 3}, 1, 1, 1, VALID, true, 1, true},
-        {36, 36, 32, 64, {3, 3}, 1, 1, 1, VALID, true, 1, true},
-        {56, 56, 64, 64, {3, 3}, 1, 1, 1, SAME, false, 0, true},
-        {28, 28, 128, 256, {1, 1}, 1, 1, 1, VALID, false, 0, true},
-        {56, 56, 96, 96, {3, 3}, 1, 1, 96, SAME, false, 0, true},
+        {7, 9, 3, 32, {3, 3}, 1, 1, 1, VALID, true, 0, FEW},
+        {7, 9, 3, 32, {3, 3}, 1, 1, 1, VALID, true, 1, FEW},
+        {8, 8, 1, 1, {1, 1}, 1, 1, 1, VALID, false, 0, FEW},
+        {5, 5, 1, 3, {5, 5}, 1, 1, 1, VALID, true, 0, FEW},
+        {8, 8, 17, 17, {3, 3}, 1, 1, 1, SAME, true, 6, FEW},
+        {9, 7, 17, 5, {3, 3}, 2, 1, 1, SAME, true, 0, FEW},
+        {8, 8, 3, 17, {3, 3}, 2, 1, 1, SAME, true, 7, FEW},
+        {8, 10, 32, 64, {3, 3}, 1, 1, 1, SAME, true, 1, FEW},
+        {6, 6, 64, 64, {3, 3}, 1, 1, 1, VALID, false, 1, FEW},
+        {7, 9, 208, 144, {3, 3}, 1, 1, 1, SAME, true, 3, FEW}, /* kernels larger than samples */
+        {5, 6, 72, 88, {3, 3}, 1, 1, 1, SAME, true, 1, MANY},
+        {6, 7, 72, 88, {3, 3}, 2, 1, 1, SAME, true, 0, MANY},
+        {8, 9, 72, 40, {3, 3}, 1, 2, 1, SAME, true, 0, MANY},
+        {5, 4, 40, 72, {5, 5}, 1, 1, 1, SAME, false, 1, MANY},
+        {6, 5, 80, 208, {1, 1}, 1, 1, 1, VALID, true, 0, MANY},
+        {8, 8, 144, 208, {3, 3}, 1, 1, 1, VALID, false, 1, FEW},
+        {8, 8, 32, 64, {1, 1}, 1, 1, 1, VALID, true, 0, FEW},
+        {9, 9, 32, 64, {1, 1}, 2, 1, 1, SAME, false, 0, FEW},
+        {11, 12, 3, 16, {7, 7}, 2, 1, 1, ONE, false, 0, FEW},
+        {10, 10, 3, 8, {5, 5}, 2, 1, 1, SAME, true, 0, FEW},
+        {10, 10, 3, 8, {5, 5}, 3, 1, 1, VALID, true, 0, FEW},
+        {7, 8, 4, 6, {2, 2}, 1, 1, 1, SAME, true, 0, FEW},
+        {7, 8, 4, 6, {1, 3}, 1, 1, 1, SAME, true, 0, FEW},
+        {7, 8, 4, 6, {4, 1}, 2, 1, 1, AFTER, true, 0, FEW},
+        {11, 11, 4, 6, {3, 3}, 1, 2, 1, VALID, true, 0, FEW},
+        {11, 10, 4, 6, {3, 3}, 1, 3, 1, SAME, true, 0, FEW},
+        {8, 8, 4, 6, {3, 3}, 1, 1, 2, SAME, true, 0, FEW},
+        {8, 8, 32, 64, {3, 3}, 2, 1, 4, ONE, false, 0, FEW},
+        {7, 7, 17, 17, {3, 3}, 1, 1, 17, SAME, true, 0, FEW},
+        {8, 8, 3, 6, {3, 3}, 1, 1, 3, SAME, true, 7, FEW},
+        {9, 9, 32, 32, {3, 3}, 2, 1, 32, SAME, false, 2, FEW},
+        {9, 9, 64, 64, {3, 3}, 1, 2, 64, SAME, false, 0, FEW},
+        {1, 1, 17, 3, {3, 3}, 1, 1, 1, ONE, true, 0, FEW},
+        {6, 6, 8, 8, {3, 3}, 1, 1, 1, SAME, true, 3, FEW},
+        {6, 6, 8, 8, {3, 3}, 1, 1, 1, SAME, true, 4, FEW},
+        {6, 6, 8, 8, {3, 3}, 1, 1, 1, SAME, true, 5, FEW},
+        {6, 6, 8, 8, {3, 3}, 1, 1, 1, SAME, true, 8, FEW},
+        {6, 6, 8, 8, {3, 3}, 1, 1, 1, SAME, true, 9, FEW},
+        {6, 6, 8, 8, {3, 3}, 1, 1, 1, SAME, true, 10, FEW},
+        {150, 150, 3, 32, {3, 3}, 1, 1, 1, VALID, true, 1, PERF},
+        {74, 74, 32, 32, {3, 3}, 1, 1, 1, VALID, true, 1, PERF},
+        {36, 36, 32, 64, {3, 3}, 1, 1, 1, VALID, true, 1, PERF},
+        {56, 56, 64, 64, {3, 3}, 1, 1, 1, SAME, false, 0, PERF},
+        {28, 28, 128, 256, {1, 1}, 1, 1, 1, VALID, false, 0, PERF},
+        {56, 56, 96, 96, {3, 3}, 1, 1, 96, SAME, false, 0, PERF},
 };
 
 /* Output positions along one axis, and the pads there, as Keras (keras.layers.Conv2D) sets them. */
@@ -103,8 +111,8 @@ static void conv_name(check_case *c, const conv_row *row)
     case_start(c, "%dx%d %dx%dx%d to %d stride %d dilation %d groups %d %s %s%s", row->kernel[0],
             row->kernel[1], row->h, row->w, row->in, row->out, row->stride, row->dilation,
             row->groups, pads[row->pad], case_acts[row->act].name, row->bias ? "" : " no bias");
-    c->perf = row->perf;
-    if (row->perf) c->max_batch = 16;
+    c->perf = row->batch == PERF;
+    if (row->batch != FEW) c->max_batch = row->batch == MANY ? 19 : 16;
 }
 
 /* The two gradients of a convolution, or of a dense layer: kinds stand next to each other. */
@@ -166,16 +174,16 @@ static void conv_case(check_case *c, const conv_row *row)
 /* ---- pooling ---- */
 
 static const conv_row pool_rows[] = {
-        {8, 8, 3, 0, {2, 2}, 2, 1, 1, VALID, false, 0, false},
-        {9, 7, 17, 0, {2, 2}, 2, 1, 1, VALID, false, 0, false},
-        {9, 7, 32, 0, {2, 2}, 2, 1, 1, SAME, false, 0, false},
-        {8, 8, 64, 0, {3, 3}, 2, 1, 1, SAME, false, 0, false},
-        {7, 9, 1, 0, {3, 3}, 1, 1, 1, SAME, false, 0, false},
-        {11, 10, 5, 0, {3, 3}, 2, 1, 1, ONE, false, 0, false},
-        {6, 9, 4, 0, {3, 1}, 1, 1, 1, VALID, false, 0, false},
-        {10, 10, 4, 0, {2, 2}, 3, 1, 1, VALID, false, 0, false},
-        {148, 148, 32, 0, {2, 2}, 2, 1, 1, VALID, false, 0, true},
-        {72, 72, 32, 0, {2, 2}, 2, 1, 1, VALID, false, 0, true},
+        {8, 8, 3, 0, {2, 2}, 2, 1, 1, VALID, false, 0, FEW},
+        {9, 7, 17, 0, {2, 2}, 2, 1, 1, VALID, false, 0, FEW},
+        {9, 7, 32, 0, {2, 2}, 2, 1, 1, SAME, false, 0, FEW},
+        {8, 8, 64, 0, {3, 3}, 2, 1, 1, SAME, false, 0, FEW},
+        {7, 9, 1, 0, {3, 3}, 1, 1, 1, SAME, false, 0, FEW},
+        {11, 10, 5, 0, {3, 3}, 2, 1, 1, ONE, false, 0, FEW},
+        {6, 9, 4, 0, {3, 1}, 1, 1, 1, VALID, false, 0, FEW},
+        {10, 10, 4, 0, {2, 2}, 3, 1, 1, VALID, false, 0, FEW},
+        {148, 148, 32, 0, {2, 2}, 2, 1, 1, VALID, false, 0, PERF},
+        {72, 72, 32, 0, {2, 2}, 2, 1, 1, VALID, false, 0, PERF},
 };
 
 /* y, dy and dx of a pool, whose forward op stands first; kind + 1 is its gradient. */
@@ -207,8 +215,8 @@ static void pool_case(check_case *c, const conv_row *row, bool max, fill f)
     case_start(c, "%s %dx%d %dx%dx%d stride %d pad %d%s", max ? "maximum" : "mean", row->kernel[0],
             row->kernel[1], row->h, row->w, row->in, row->stride, (int)row->pad,
             f == FILL_TIES ? " ties" : "");
-    c->perf = row->perf;
-    if (row->perf) c->max_batch = 16;
+    c->perf = row->batch == PERF;
+    if (c->perf) c->max_batch = 16;
     op = add_op(c, TMB_OP_POOL);
     set_window(op, row);
     op->attr.max = max;

@@ -470,7 +470,7 @@ static void back_op(check_case *c, const tmb_op *forward, int gradient[CASE_TENS
 /* A step of clipped SGD on the kernel and bias of every convolution and dense layer. */
 static void add_updates(check_case *c, int n_forward, int norm)
 {
-    static const optimizer_row row = {"", TMB_OP_SGD, 0, 1, true, false, {.lr_scale = 1}};
+    static const optimizer_row row = {"", TMB_OP_SGD, 0, 1, true, false, {.lr_scale = 0.1f}};
 
     for (int i = n_forward, last = c->n_ops; i < last; i++) {
         const tmb_op back = c->op[i];
@@ -524,6 +524,21 @@ static void small_net_case(check_case *c)
     finish_step(c, x, TMB_BINARY_CROSSENTROPY, FILL_BITS);
 }
 
+/* Kernels larger than what they see of a sample, two behind each other, pooled, and more samples than fit into
+ * a tile. */
+static void large_kernels_case(check_case *c)
+{
+    int x;
+
+    case_start(c, "step of a net with large kernels");
+    c->max_batch = 19;
+    x = add_rows(c, "x", TMB_ROLE_INPUT, FILL_NORMAL, DIMS(5, 6, 16));
+    x = pool(c, conv(c, conv(c, x, 24, true), 40, true));
+    x = conv(c, x, 20, true);
+    x = dense(c, flatten(c, x), 1, TMB_LINEAR);
+    finish_step(c, x, TMB_BINARY_CROSSENTROPY, FILL_BITS);
+}
+
 /* Batch norms and a way around a block: gradients that meet again. */
 static void residual_net_case(check_case *c)
 {
@@ -542,6 +557,8 @@ void check_cases_nets(check_case *c, check_visit visit, void *user)
 {
     visit_updates(c, visit, user);
     small_net_case(c);
+    visit(user, c);
+    large_kernels_case(c);
     visit(user, c);
     residual_net_case(c);
     visit(user, c);

@@ -10,16 +10,14 @@
 
 enum {
     CHUNK_BYTES = 1 << 16, /* of dy in bf16 at a time: a part of L2 */
-    UNTILE_TASKS = 16,
-    TOGETHER = 2 /* samples whose factors meet in L1 */
+    UNTILE_TASKS = 16
 };
 
 typedef struct bf16_plan {
     cpu_bf16_conv s;
     cpu_bf16_end end;
-    bool turned;          /* the kernel, for the gradient to the data */
+    bool batch;           /* samples side by side */
     bool x_half, dy_half; /* kept in bf16; dy: of the weight gradient */
-    bool heavy;           /* weight gradient: the kernel is larger than a sample */
     int64_t y_count;      /* of a sample's result */
 } bf16_plan;
 
@@ -183,16 +181,16 @@ int tmb__cpu_bf16_pack(struct tmb_program *p, int op, const cpu_bf16_conv *s, bo
 
 /* ---- forward, and the gradient to the data ---- */
 
-/* Slots x, packed, b, y, space; forward, `where` of the result's pool, else that of x. */
-static void convolve(
-        const cpu_stage *stage, const cpu_task *task, uint8_t *y_where, const uint8_t *x_where)
+/* Slots x, packed, b, y, space, and `where` of the pools behind x and y. */
+static void convolve(const cpu_stage *stage, const cpu_task *task)
 {
     const bf16_plan *plan = stage->data;
-    const cpu_bf16_source x = {tmb__cpu_at(stage, task, 0), plan->x_half, x_where};
+    const cpu_bf16_source x = {
+            tmb__cpu_at(stage, task, 0), plan->x_half, tmb__cpu_at(stage, task, 5)};
     cpu_bf16_end end = plan->end;
 
     end.bias = tmb__cpu_at(stage, task, 2);
-    end.where = y_where;
+    end.where = tmb__cpu_at(stage, task, 6);
     tmb__cpu_bf16_kernels.conv(&plan->s, &end, &x, tmb__cpu_at(stage, task, 1),
             tmb__cpu_at(stage, task, 3), tmb__cpu_at(stage, task, 4));
 }
@@ -201,38 +199,45 @@ static void forward(const cpu_stage *stage, const cpu_task *task)
 {
     const bf16_plan *plan = stage->data;
 
-    convolve(stage, task, tmb__cpu_at(stage, task, 5), NULL);
+    convolve(stage, task);
     if (!plan->end.half)
         tmb__cpu_finish_conv(
                 stage, task, tmb__cpu_at(stage, task, 3), plan->y_count, plan->end.relu);
 }
 
-static void back_data(const cpu_stage *stage, const cpu_task *task)
+static void name_way(struct tmb_program *p, int op, bool batch, bool pool)
 {
-    convolve(stage, task, NULL, tmb__cpu_at(stage, task, 5));
+    static const char *const names[] = {"own bf16", "own bf16, with the pool",
+            "own bf16, 16 samples at a time", "own bf16, 16 samples at a time, with the pool"};
+
+    p->how[op] = names[2 * batch + pool];
 }
 
-/* `at`: tensors x, b or -1, y. */
-static cpu_stage *add_convolve(
-        struct tmb_program *p, int op, bf16_plan *plan, cpu_fn fn, const int *at)
+static int add_convolve(
+        struct tmb_program *p, int op, bf16_plan *plan, cpu_fn fn, const cpu_bf16_tensors *at)
 {
-    const int packed = tmb__cpu_bf16_pack(p, op, &plan->s, plan->turned);
     const int64_t more = plan->end.pool ? tmb__cpu_bf16_pool_space(&plan->s) : 0;
-    const int space =
-            tmb__cpu_buffer(p, CPU_TEMP, (size_t)(plan->s.space + more) * sizeof(cpu_bf16));
     cpu_stage *stage;
+    int packed, space;
 
-    if (packed < 0 || space < 0) return NULL;
-    plan->x_half = tmb__cpu_half(p, at[0]);
-    plan->end.half = tmb__cpu_keep_half(p, at[2]);
+    plan->x_half = tmb__cpu_half(p, at->x);
+    plan->end.half = tmb__cpu_keep_half(p, at->y);
+    name_way(p, op, plan->batch, plan->end.pool || at->x_where >= 0);
+    if (plan->batch) return tmb__cpu_batch_convolve(p, op, &plan->s, &plan->end, at);
+    packed = tmb__cpu_bf16_pack(p, op, &plan->s, at->turned);
+    space = tmb__cpu_buffer(p, CPU_TEMP, (size_t)(plan->s.space + more) * sizeof(cpu_bf16));
+    if (packed < 0 || space < 0) return TMB_ENOMEM;
     stage = tmb__cpu_rows(p, op, fn);
     stage->data = plan;
-    tmb__cpu_use(stage, at[0], CPU_READ | CPU_OWN);
+    stage->later = !at->turned && tmb__cpu_relu_taker(p, op) >= 0;
+    tmb__cpu_use(stage, at->x, CPU_READ | CPU_OWN);
     tmb__cpu_use(stage, packed, CPU_READ);
-    tmb__cpu_use(stage, at[1], CPU_READ);
-    tmb__cpu_use(stage, at[2], CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, at->b, CPU_READ);
+    tmb__cpu_use(stage, at->y, CPU_WRITE | CPU_OWN);
     tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
-    return stage;
+    tmb__cpu_use(stage, at->x_where, CPU_READ | CPU_OWN);
+    tmb__cpu_use(stage, at->y_where, CPU_WRITE | CPU_OWN);
+    return 0;
 }
 
 int tmb__cpu_bf16_pool(const struct tmb_program *p, int op)
@@ -255,25 +260,23 @@ int tmb__cpu_bf16_forward(struct tmb_program *p, int op, const cpu_conv *conv)
     const int pool = tmb__cpu_relu_taker(p, op);
     const bool pooled = tmb__cpu_bf16_pool(p, op) >= 0;
     const tmb_activation act = o->attr.act;
-    int at[3] = {o->in[0], o->in[2], o->out[0]};
+    cpu_bf16_tensors at = {o->in[0], -1, o->in[2], o->out[0], -1, false};
     bf16_plan *plan;
-    cpu_stage *stage;
     int status = new_plan(p, &plan, conv, CPU_FORWARD);
 
     if (status < 0) return status;
     plan->end.pool = pooled;
     plan->end.relu = pooled || ((act == TMB_RELU || act == TMB_RELU6) && pool < 0);
     plan->end.most = act == TMB_RELU6 ? 6 : 0;
-    if (pooled) at[2] = p->ops[pool].out[0];
-    stage = add_convolve(p, op, plan, forward, at);
-    if (!stage) return TMB_ENOMEM;
-    stage->later = pool >= 0;
-    p->how[op] = pooled ? "own bf16, with the pool" : "own bf16";
-    if (!pooled) return 0;
-    p->fused[pool] = 1;
-    tmb__cpu_shrink_where(p, pool);
-    tmb__cpu_use(stage, p->ops[pool].out[1], CPU_WRITE | CPU_OWN);
-    return 0;
+    plan->batch =
+            tmb__cpu_batch_fits(p, conv) && (plan->end.relu || pool >= 0 || act == TMB_LINEAR);
+    if (pooled) {
+        at.y = p->ops[pool].out[0];
+        at.y_where = p->ops[pool].out[1];
+        p->fused[pool] = 1;
+        tmb__cpu_shrink_where(p, pool);
+    }
+    return add_convolve(p, op, plan, forward, &at);
 }
 
 int tmb__cpu_bf16_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
@@ -282,18 +285,14 @@ int tmb__cpu_bf16_back_data(struct tmb_program *p, int op, const cpu_conv *conv)
     const cpu_conv back = tmb__cpu_conv_turned(conv);
     const int pool_bwd = tmb__cpu_pool_before(p, o->in[0]);
     const tmb_op *pool = pool_bwd < 0 ? NULL : &p->ops[pool_bwd];
-    const int at[3] = {pool ? pool->in[0] : o->in[0], -1, o->out[0]};
+    const cpu_bf16_tensors at = {
+            pool ? pool->in[0] : o->in[0], pool ? pool->in[1] : -1, -1, o->out[0], -1, true};
     bf16_plan *plan;
-    cpu_stage *stage;
     int status = new_plan(p, &plan, &back, CPU_BACK_DATA);
 
     if (status < 0) return status;
-    plan->turned = true;
-    stage = add_convolve(p, op, plan, back_data, at);
-    if (!stage) return TMB_ENOMEM;
-    if (pool) tmb__cpu_use(stage, pool->in[1], CPU_READ | CPU_OWN);
-    p->how[op] = pool ? "own bf16, with the pool" : "own bf16";
-    return 0;
+    plan->batch = tmb__cpu_batch_fits(p, conv);
+    return add_convolve(p, op, plan, convolve, &at);
 }
 
 /* ---- weight gradient ---- */
@@ -329,9 +328,8 @@ static void put_pairs(const cpu_stage *stage, const cpu_task *task, const int64_
 static void back_weights(const cpu_stage *stage, const cpu_task *task)
 {
     const cpu_bf16_conv *s = &((const bf16_plan *)stage->data)->s;
-    cpu_bf16_factors f = {.turned = tmb__cpu_at(stage, task, TURNED),
-            .pairs = tmb__cpu_at(stage, task, PAIRS),
-            .n = 1};
+    cpu_bf16_factors f = {
+            .turned = tmb__cpu_at(stage, task, TURNED), .pairs = tmb__cpu_at(stage, task, PAIRS)};
 
     put_turned(stage, task);
     for (int64_t y = 0; y < s->oh; y += s->chunk) {
@@ -346,35 +344,6 @@ static void back_weights(const cpu_stage *stage, const cpu_task *task)
     }
 }
 
-/* Of a kernel larger than a sample: both factors of one sample, kept. */
-static void put_factors(const cpu_stage *stage, const cpu_task *task)
-{
-    const cpu_bf16_conv *s = &((const bf16_plan *)stage->data)->s;
-
-    put_turned(stage, task);
-    put_pairs(stage, task, (const int64_t[]){0, s->oh});
-}
-
-/* Then some of its numbers over all samples: slots turned, pairs, total. */
-static void multiply_factors(const cpu_stage *stage, const cpu_task *task)
-{
-    const cpu_bf16_conv *s = &((const bf16_plan *)stage->data)->s;
-    const int n = task->run->n;
-    cpu_bf16_factors f = {.turned = tmb__cpu_at(stage, task, 0),
-            .pairs = tmb__cpu_at(stage, task, 1),
-            .range = {0, s->oh}};
-    float *sums = tmb__cpu_at(stage, task, 2);
-
-    sums += task->slice * 2 * s->taps * TILE;
-    for (int i = 0; i < n;
-            i += TOGETHER, f.turned += f.n * s->turned, f.pairs += f.n * s->chunk_at) {
-        f.n = n - i < TOGETHER ? n - i : TOGETHER;
-        f.fresh = i == 0;
-        tmb__cpu_bf16_kernels.products(
-                s, &f, task->slice / s->blocks * 2, task->slice % s->blocks, sums);
-    }
-}
-
 /* Slots total, dw. */
 static void untile(const cpu_stage *stage, const cpu_task *task)
 {
@@ -386,9 +355,8 @@ static void untile(const cpu_stage *stage, const cpu_task *task)
 }
 
 /* The rest of the geometry, for the gradient. */
-static void plan_weights(bf16_plan *plan, const cpu_conv *c, int64_t dy_count)
+static void plan_weights(cpu_bf16_conv *s)
 {
-    cpu_bf16_conv *s = &plan->s;
     const int64_t per_part = s->thin ? s->kh * s->in : s->in;
     const int64_t row = s->thin ? at_least(s->pitch, up_to(s->ow, 32) + s->kw)
                                 : s->rows * s->pitch + s->kw * s->dilation[1] + 64;
@@ -401,45 +369,35 @@ static void plan_weights(bf16_plan *plan, const cpu_conv *c, int64_t dy_count)
     s->turned = ((s->thin ? s->rows * s->in : 0) + s->parts * TILE_SIDE) * s->plane;
     s->dy_pitch = s->thin ? up_to(s->ow, TILE_DEPTH) : s->pitch;
     s->sums = s->tasks * s->taps * 2 * TILE;
-    plan->heavy = s->sums > c->h * c->w * c->in + dy_count;
     s->chunk = at_least(CHUNK_BYTES / (s->dy_pitch * s->blocks * 64) / 2 * 2, 2);
-    if (plan->heavy || s->chunk > s->oh) s->chunk = s->oh;
+    if (s->chunk > s->oh) s->chunk = s->oh;
     s->chunk_at = s->blocks * 2 * up_to(s->chunk * s->dy_pitch, TILE_DEPTH) * TILE_SIDE;
 }
 
-static int whole_sums(struct tmb_program *p, const cpu_bf16_conv *s)
-{
-    return tmb__cpu_buffer(p, CPU_WHOLE, (size_t)s->sums * sizeof(float));
-}
-
-/* The stage that sees samples, its slots from `dy` on, and the sums of all of them in `*total`. */
-static int add_samples(struct tmb_program *p, int op, bf16_plan *plan, const int *slots, int *total)
+/* The stages that see samples. Returns the buffer of the sums of all. */
+static int add_samples(
+        struct tmb_program *p, int op, bf16_plan *plan, const cpu_bf16_tensors *at, int db)
 {
     const cpu_bf16_conv *s = &plan->s;
-    const cpu_unit unit = plan->heavy ? CPU_PER_ROW : CPU_TEMP;
-    const int turned = tmb__cpu_buffer(p, unit, (size_t)s->turned * sizeof(cpu_bf16));
-    const int pairs = tmb__cpu_buffer(p, unit, (size_t)s->chunk_at * sizeof(cpu_bf16));
-    const int sums =
-            plan->heavy ? -1 : tmb__cpu_buffer(p, CPU_PER_GROUP, (size_t)s->sums * sizeof(float));
-    const int uses[] = {slots[0], slots[1], sums, slots[2], turned, pairs, slots[3]};
-    cpu_stage *stage = tmb__cpu_rows(p, op, plan->heavy ? put_factors : back_weights);
+    const size_t size = (size_t)s->sums * sizeof(float);
+    const int turned = tmb__cpu_buffer(p, CPU_TEMP, (size_t)s->turned * sizeof(cpu_bf16));
+    const int pairs = tmb__cpu_buffer(p, CPU_TEMP, (size_t)s->chunk_at * sizeof(cpu_bf16));
+    const int sums = tmb__cpu_buffer(p, CPU_PER_GROUP, size);
+    const int total = tmb__cpu_buffer(p, CPU_WHOLE, size);
+    cpu_stage *stage = tmb__cpu_rows(p, op, back_weights);
+    int status;
 
-    *total = whole_sums(p, s);
-    if (turned < 0 || pairs < 0 || *total < 0) return TMB_ENOMEM;
+    if (turned < 0 || pairs < 0 || sums < 0 || total < 0) return TMB_ENOMEM;
     stage->data = plan;
-    for (int i = X; i <= WHERE; i++)
-        tmb__cpu_use(stage, uses[i],
-                i == X || i == DY || i == WHERE ? CPU_READ | CPU_OWN
-                        : i == SUMS || i == DB  ? CPU_READ | CPU_WRITE | CPU_OWN
-                                                : CPU_WRITE | CPU_OWN);
-    if (!plan->heavy)
-        return tmb__cpu_add_group_sum(p, op, &(cpu_sum){sums, *total, s->sums, p->group_rows});
-    stage = tmb__cpu_slices(p, op, multiply_factors, s->tasks, 1);
-    stage->data = plan;
-    tmb__cpu_use(stage, turned, CPU_READ);
-    tmb__cpu_use(stage, pairs, CPU_READ);
-    tmb__cpu_use(stage, *total, CPU_WRITE | CPU_OWN);
-    return 0;
+    tmb__cpu_use(stage, at->x, CPU_READ | CPU_OWN);
+    tmb__cpu_use(stage, at->y, CPU_READ | CPU_OWN);
+    tmb__cpu_use(stage, sums, CPU_READ | CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, db, CPU_READ | CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, turned, CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, pairs, CPU_WRITE | CPU_OWN);
+    tmb__cpu_use(stage, at->y_where, CPU_READ | CPU_OWN);
+    status = tmb__cpu_add_group_sum(p, op, &(cpu_sum){sums, total, s->sums, p->group_rows});
+    return status < 0 ? status : total;
 }
 
 int tmb__cpu_bf16_back_weights(struct tmb_program *p, int op, const cpu_conv *conv)
@@ -447,24 +405,22 @@ int tmb__cpu_bf16_back_weights(struct tmb_program *p, int op, const cpu_conv *co
     const tmb_op *o = &p->ops[op];
     const int pool_bwd = tmb__cpu_pool_before(p, o->in[1]);
     const tmb_op *pool = pool_bwd < 0 ? NULL : &p->ops[pool_bwd];
-    const int dy = pool ? pool->in[0] : o->in[1];
-    const int db = o->out[1] < 0
-            ? -1
-            : tmb__cpu_buffer(p, CPU_PER_GROUP, (size_t)conv->out * sizeof(float));
+    const cpu_bf16_tensors at = {
+            o->in[0], -1, -1, pool ? pool->in[0] : o->in[1], pool ? pool->in[1] : -1, false};
     const int64_t rows = conv->kh * conv->kw * conv->in;
-    int total;
     bf16_plan *plan;
     cpu_stage *stage;
-    int status = new_plan(p, &plan, conv, CPU_BACK_WEIGHTS);
+    int db = -1, total, status = new_plan(p, &plan, conv, CPU_BACK_WEIGHTS);
 
     if (status < 0) return status;
-    plan->x_half = tmb__cpu_half(p, o->in[0]);
-    plan->dy_half = tmb__cpu_half(p, dy);
-    plan_weights(plan, conv, tmb__cpu_row_count(&p->tensors[dy]));
-    status = add_samples(
-            p, op, plan, (const int[]){o->in[0], dy, db, pool ? pool->in[1] : -1}, &total);
-    if (status < 0) return status;
-    p->how[op] = pool ? "own bf16, with the pool" : "own bf16";
+    name_way(p, op, tmb__cpu_batch_fits(p, conv), pool != NULL);
+    if (tmb__cpu_batch_fits(p, conv)) return tmb__cpu_batch_weights(p, op, &plan->s, &at);
+    if (o->out[1] >= 0) db = tmb__cpu_buffer(p, CPU_PER_GROUP, (size_t)conv->out * sizeof(float));
+    plan->x_half = tmb__cpu_half(p, at.x);
+    plan->dy_half = tmb__cpu_half(p, at.y);
+    plan_weights(&plan->s);
+    total = add_samples(p, op, plan, &at, db);
+    if (total < 0) return total;
     stage = tmb__cpu_slices(p, op, untile, rows, (rows + UNTILE_TASKS - 1) / UNTILE_TASKS);
     stage->data = plan;
     tmb__cpu_use(stage, total, CPU_READ);

@@ -60,11 +60,10 @@ typedef struct cpu_bf16_kernel {
     bool turned;
 } cpu_bf16_kernel;
 
-/* Both factors of the kernel's gradient in the tiles' orders, of n samples, for rows range[0] .. range[1]
- * of dy. */
+/* Both factors of the kernel's gradient in the tiles' orders, for rows range[0] .. range[1] of dy. */
 typedef struct cpu_bf16_factors {
     const cpu_bf16 *turned, *pairs;
-    int64_t n, range[2];
+    int64_t range[2];
     bool fresh; /* the sums start from 0 */
 } cpu_bf16_factors;
 
@@ -97,6 +96,37 @@ void tmb__cpu_bf16_products(const cpu_bf16_conv *s, const cpu_bf16_factors *f, i
         int64_t block, float *sums);
 void tmb__cpu_bf16_untile(
         const cpu_bf16_conv *s, const float *sums, const int64_t range[2], float *dw);
+
+/* A sample as it stands in memory. */
+typedef struct cpu_bf16_map {
+    int64_t h, w, c;
+} cpu_bf16_map;
+
+/* Up to 16 samples side by side: (h w, c / 32, 16, 32). */
+typedef struct cpu_bf16_batch {
+    const cpu_bf16 *at;
+    int64_t n;
+} cpu_bf16_batch;
+
+/* Convolutions of samples side by side, without a thin kernel; gradients with stride 1. */
+typedef struct cpu_bf16_batch_table {
+    /* Sample number `sample` of 16. */
+    void (*put)(const cpu_bf16_map *map, const cpu_bf16_source *x, int64_t sample, cpu_bf16 *to);
+    /* Block number `block` of 32 channels of y, (n, oh, ow, out) or pooled. `space` holds 512 floats for each
+     * pixel of a row, or of two where it pools. */
+    void (*conv)(const cpu_bf16_conv *s, const cpu_bf16_end *end, const cpu_bf16_batch *x,
+            const cpu_bf16 *packed, int64_t block, void *y, float *space);
+    /* For the weight gradient: channels from .. from + 31 of x by channels, and of dy by pairs of samples;
+     * db += dy unless it is NULL. */
+    void (*turn)(const cpu_bf16_conv *s, const cpu_bf16_batch *x, int64_t from, cpu_bf16 *turned);
+    void (*pair)(const cpu_bf16_conv *s, const cpu_bf16_batch *dy, int64_t from, float *db,
+            cpu_bf16 *pairs);
+    /* dw's channels part[0] .. + 31 of x and part[1] .. + 31 of dy from so many times 16 samples. */
+    void (*weights)(const cpu_bf16_conv *s, const cpu_bf16 *turned, const cpu_bf16 *pairs,
+            int64_t batches, const int64_t part[2], float *dw);
+} cpu_bf16_batch_table;
+
+extern const cpu_bf16_batch_table tmb__cpu_bf16_batch;
 
 /* A depthwise convolution of one sample, (h, w, c) to (oh, ow, c); pads before only. */
 typedef struct cpu_bf16_depth {

@@ -1,6 +1,5 @@
 /* cpu_bf16_conv.c - the kernels of cpu_bf16.h that pack and convolve */
-#include "cpu_bf16_vec.h"
-#include "cpu_simd.h"
+#include "cpu_bf16_end.h"
 
 #include <string.h>
 
@@ -228,118 +227,6 @@ static void multiply(const cpu_bf16_conv *s, cpu_product *m, const cpu_bf16 *a0,
     s->tiles->multiply(m);
 }
 
-/* ---- what is written ---- */
-
-typedef struct ending {
-    const cpu_bf16_conv *s;
-    const cpu_bf16_end *end;
-    int64_t o; /* first channel */
-    __m512 bias[2], least, most;
-    __mmask32 mask;
-    void *y;
-} ending;
-
-static ending ending_of(const cpu_bf16_conv *s, const cpu_bf16_end *end, int64_t block, void *y)
-{
-    ending e = {.s = s, .end = end, .o = block * 32, .y = y};
-
-    e.mask = first_half(s->out - e.o);
-    for (int h = 0; h < 2; h++)
-        e.bias[h] = end->bias
-                ? _mm512_maskz_loadu_ps((__mmask16)(e.mask >> 16 * h), end->bias + e.o + 16 * h)
-                : _mm512_setzero_ps();
-    e.least = _mm512_set1_ps(end->relu ? 0 : -__builtin_inff());
-    e.most = _mm512_set1_ps(end->relu && end->most > 0 ? end->most : __builtin_inff());
-    return e;
-}
-
-/* A NaN stays one: both answer their second number where either is none. */
-static __m512 limited(const ending *e, __m512 v)
-{
-    return _mm512_min_ps(e->most, _mm512_max_ps(e->least, v));
-}
-
-/* 32 channels of a pixel. */
-TMB_INLINE void write_pixel(const ending *e, int64_t pixel, __m512 low, __m512 high)
-{
-    const int64_t at = pixel * e->s->out + e->o;
-    float *wide = (float *)e->y + at;
-
-    if (e->end->half) {
-        _mm512_mask_storeu_epi16((cpu_bf16 *)e->y + at, e->mask, to_bf16(low, high));
-        return;
-    }
-    _mm512_mask_storeu_ps(wide, (__mmask16)e->mask, low);
-    _mm512_mask_storeu_ps(wide + 16, (__mmask16)(e->mask >> 16), high);
-}
-
-/* Rows of c, `n` pixels from pixel number `pixel` of the result. */
-static void write_pixels(const ending *e, const float *c, int64_t pixel, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++, c += TILE_SIDE)
-        write_pixel(e, pixel + i, limited(e, _mm512_add_ps(_mm512_load_ps(c), e->bias[0])),
-                limited(e, _mm512_add_ps(_mm512_load_ps(c + HALF), e->bias[1])));
-}
-
-/* 16 pixels from place `q` of the padded rows on; those in the padding are dropped. */
-static void write_flat(const ending *e, const float *c, int64_t q)
-{
-    const cpu_bf16_conv *s = e->s;
-
-    for (int64_t i = 0; i < TILE_SIDE;) {
-        const int64_t y = (q + i) / s->pitch, x = (q + i) % s->pitch;
-        const int64_t left = s->pitch - x, run = left < TILE_SIDE - i ? left : TILE_SIDE - i;
-        const int64_t kept = x + run > s->ow ? s->ow - x : run;
-
-        if (y >= s->oh) return;
-        if (kept > 0) write_pixels(e, c + i * TILE_SIDE, y * s->ow + x, kept);
-        i += run;
-    }
-}
-
-/* Where the products of a row of windows of 2 x 2 stand: two rows of pixels by 16 channels, `below` floats
- * apart, and the same of the other channels `half` floats on. */
-typedef struct two_rows {
-    const float *c;
-    int64_t below, half;
-} two_rows;
-
-/* The maximum of window number i, of half `h` of the channels, with bias and limits, and whose it is. */
-TMB_INLINE __m512 best_of(const ending *e, const two_rows *rows, int64_t i, int h, __m128i *winner)
-{
-    const float *t = rows->c + h * rows->half + 2 * i * TILE_SIDE, *u = t + rows->below;
-    const __m512 t0 = _mm512_load_ps(t), t1 = _mm512_load_ps(t + TILE_SIDE);
-    const __m512 u0 = _mm512_load_ps(u), u1 = _mm512_load_ps(u + TILE_SIDE);
-    const __m512 top = _mm512_max_ps(t1, t0), bottom = _mm512_max_ps(u1, u0);
-    const __m512 best = limited(e, _mm512_add_ps(_mm512_max_ps(bottom, top), e->bias[h]));
-    const __mmask16 low = _mm512_cmp_ps_mask(bottom, top, _CMP_GT_OQ);
-    const __mmask16 right = _mm512_cmp_ps_mask(t1, t0, _CMP_GT_OQ);
-    const __mmask16 low_right = _mm512_cmp_ps_mask(u1, u0, _CMP_GT_OQ);
-    const __mmask16 odd = (__mmask16)((low & low_right) | (~low & right));
-    const __mmask16 live = _mm512_cmp_ps_mask(best, _mm512_setzero_ps(), _CMP_GT_OQ);
-    const __m128i place = _mm_or_si128(_mm_maskz_set1_epi8(odd, 1), _mm_maskz_set1_epi8(low, 2));
-
-    *winner = _mm_mask_mov_epi8(_mm_set1_epi8((char)CPU_NOBODY), live, place);
-    return best;
-}
-
-/* `n` windows, results from number `at` on. */
-static void write_pooled(const ending *e, const two_rows *rows, int64_t at, int64_t n)
-{
-    const int64_t out = e->s->out;
-    uint8_t *where = e->end->where ? e->end->where + at * out + e->o : NULL;
-
-    for (int64_t i = 0; i < n; i++) {
-        __m128i low, high;
-        const __m512 a = best_of(e, rows, i, 0, &low), b = best_of(e, rows, i, 1, &high);
-
-        write_pixel(e, at + i, a, b);
-        if (where)
-            _mm256_mask_storeu_epi8(where + i * out, e->mask,
-                    _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1));
-    }
-}
-
 /* ---- a convolution ---- */
 
 /* Places of the steps' tiles, from a pixel's own and from the kernel's first. */
@@ -365,6 +252,7 @@ static void conv_row(const ending *e, cpu_product *m, const cpu_bf16 *const *a, 
     const bool pool = e->end->pool;
     const int64_t width = pool ? s->ow / 2 * 2 : s->ow, block = pool ? 16 : 32;
     float c[4 * FLOATS] __attribute__((aligned(64)));
+    const cpu_sums sums = {c, TILE_SIDE, HALF, FLOATS};
 
     for (int64_t x = 0; x < width; x += block) {
         const cpu_bf16 *a0 = a[0] + x * m->a_stride;
@@ -372,11 +260,10 @@ static void conv_row(const ending *e, cpu_product *m, const cpu_bf16 *const *a, 
         const int64_t n = width - x < block ? width - x : block;
 
         multiply(s, m, a0, a1, pool ? 32 : n, c);
-        if (pool) {
-            write_pooled(e, &(two_rows){c, FLOATS, HALF}, oy / 2 * (s->ow / 2) + x / 2, n / 2);
-            continue;
-        }
-        write_pixels(e, c, oy * s->ow + x, n);
+        if (pool)
+            write_pooled(e, &sums, oy / 2 * (s->ow / 2) + x / 2, n / 2);
+        else
+            write_pixels(e, &sums, oy * s->ow + x, n);
     }
 }
 
@@ -394,6 +281,24 @@ static void multiply_flat(
     const int64_t left = flat_pixels(s) - q;
 
     multiply(s, m, a, a + TILE, left < 32 ? left : 32, c);
+}
+
+/* 16 pixels from place `q` of the padded rows on; those in the padding are dropped. */
+static void write_flat(const ending *e, const float *c, int64_t q)
+{
+    const cpu_bf16_conv *s = e->s;
+
+    for (int64_t i = 0; i < TILE_SIDE;) {
+        const int64_t y = (q + i) / s->pitch, x = (q + i) % s->pitch;
+        const int64_t left = s->pitch - x, run = left < TILE_SIDE - i ? left : TILE_SIDE - i;
+        const int64_t kept = x + run > s->ow ? s->ow - x : run;
+
+        if (y >= s->oh) return;
+        if (kept > 0)
+            write_pixels(
+                    e, &(cpu_sums){c + i * TILE_SIDE, TILE_SIDE, HALF, 0}, y * s->ow + x, kept);
+        i += run;
+    }
 }
 
 static void conv_flat(const ending *e, cpu_product *m, const cpu_bf16 *x, int64_t q)
@@ -437,9 +342,10 @@ static void conv_narrow(const cpu_bf16_conv *s, const cpu_bf16_end *end, const c
         for (int64_t i = 0; i < parts; i++)
             multiply_flat(s, m, x, 32 * i, c + i * HALF);
         for (int64_t oy = 0; oy + 2 <= s->oh; oy += 2) {
-            const two_rows rows = {c + oy * s->pitch * TILE_SIDE, s->pitch * TILE_SIDE, half};
+            const cpu_sums sums = {
+                    c + oy * s->pitch * TILE_SIDE, TILE_SIDE, half, s->pitch * TILE_SIDE};
 
-            write_pooled(&e, &rows, oy / 2 * (s->ow / 2), s->ow / 2);
+            write_pooled(&e, &sums, oy / 2 * (s->ow / 2), s->ow / 2);
         }
     }
 }

@@ -116,32 +116,6 @@ void tmb__cpu_bf16_turn(const cpu_bf16_conv *s, const cpu_bf16_source *x, cpu_bf
 
 /* ---- dy by pairs of pixels ---- */
 
-/* Sums of channels 0, 2 .. 30 and 1, 3 .. 31 of bf16 numbers. */
-typedef struct bias_sum {
-    __m512 even, odd;
-} bias_sum;
-
-static void add_to(bias_sum *sum, __m512i v)
-{
-    const __m512i odd = _mm512_and_si512(v, _mm512_set1_epi32((int)0xffff0000));
-
-    sum->even = _mm512_add_ps(sum->even, _mm512_castsi512_ps(_mm512_slli_epi32(v, 16)));
-    sum->odd = _mm512_add_ps(sum->odd, _mm512_castsi512_ps(odd));
-}
-
-static void add_bias(const bias_sum *sum, __mmask32 mask, float *db)
-{
-    const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
-    const __mmask16 m[2] = {(__mmask16)mask, (__mmask16)(mask >> 16)};
-    const __m512 v[2] = {_mm512_permutex2var_ps(sum->even, low, sum->odd),
-            _mm512_permutex2var_ps(sum->even, high, sum->odd)};
-
-    for (int h = 0; h < 2; h++)
-        _mm512_mask_storeu_ps(
-                db + 16 * h, m[h], _mm512_add_ps(_mm512_maskz_loadu_ps(m[h], db + 16 * h), v[h]));
-}
-
 /* Where pairs of channels o .. o + 31 go: two rows of tiles, `next` numbers apart. */
 typedef struct pair_row {
     cpu_bf16 *to;
@@ -238,24 +212,22 @@ void tmb__cpu_bf16_pairs(const cpu_bf16_conv *s, const cpu_bf16_source *dy, cons
 
 enum { MOST = 512 }; /* steps at a time */
 
-/* The way of both factors along the pixels: `samples` of `rows` of `steps` tiles each; `next` numbers to
- * the next row of x, `sample` and `pairs` to the next sample of each factor. */
+/* The way of both factors along the pixels: `rows` of `steps` tiles each; `next` numbers to the next row of
+ * x. */
 typedef struct walk {
-    int64_t samples, rows, steps, next, sample, pairs;
+    int64_t rows, steps, next;
 } walk;
 
 /* Places of tiles from number `from` on. Returns how many. */
 static int64_t find_steps(const walk *way, int64_t from, int32_t *a_at, int32_t *b_at)
 {
-    const int64_t left = way->samples * way->rows * way->steps - from;
+    const int64_t left = way->rows * way->steps - from;
     const int64_t n = left < MOST ? left : MOST;
 
     for (int64_t i = 0; i < n; i++) {
-        const int64_t row = (from + i) / way->steps, k = (from + i) % way->steps;
-        const int64_t sample = row / way->rows, y = row % way->rows;
-
-        a_at[i] = (int32_t)(sample * way->sample + y * way->next + k * TILE_DEPTH);
-        b_at[i] = (int32_t)(sample * way->pairs + (y * way->steps + k) * TILE);
+        a_at[i] = (int32_t)((from + i) / way->steps * way->next +
+                (from + i) % way->steps * TILE_DEPTH);
+        b_at[i] = (int32_t)((from + i) * TILE);
     }
     return n;
 }
@@ -278,12 +250,9 @@ void tmb__cpu_bf16_products(
         const cpu_bf16_conv *s, const cpu_bf16_factors *f, int64_t part, int64_t block, float *sums)
 {
     const int64_t rows = f->range[1] - f->range[0], steps = steps_of(s, f->range);
-    const walk way = {.samples = f->n,
-            .rows = s->thin ? rows : 1,
+    const walk way = {.rows = s->thin ? rows : 1,
             .steps = s->thin ? s->dy_pitch / TILE_DEPTH : steps,
-            .next = s->in * s->plane,
-            .sample = s->turned,
-            .pairs = s->blocks * 2 * steps * TILE};
+            .next = s->in * s->plane};
     const cpu_bf16 *b = f->pairs + block * 2 * steps * TILE;
     int32_t a_at[MOST], b_at[MOST];
     const bool wide = s->out - block * 32 > TILE_SIDE;
@@ -295,7 +264,7 @@ void tmb__cpu_bf16_products(
             .c_other = 2 * FLOATS};
 
     s->tiles->begin();
-    for (int64_t from = 0; from < way.samples * way.rows * way.steps; from += MOST) {
+    for (int64_t from = 0; from < way.rows * way.steps; from += MOST) {
         m.steps = find_steps(&way, from, a_at, b_at);
         m.add = !f->fresh || from > 0;
         m.c = sums;

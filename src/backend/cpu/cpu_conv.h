@@ -54,6 +54,20 @@ cpu_bf16_depth tmb__cpu_depth_geometry(const cpu_conv *conv);
 size_t tmb__cpu_depth_space(const cpu_conv *conv);
 int tmb__cpu_depth_forward(struct tmb_program *p, int op, const cpu_conv *conv);
 
+/* Tensors of a convolution in bf16, -1: absent. `where`: winners of a maximum pool behind x or y. */
+typedef struct cpu_bf16_tensors {
+    int x, x_where, b, y, y_where;
+    bool turned; /* the kernel, for the gradient to the data */
+} cpu_bf16_tensors;
+
+/* Large kernels that are trained, in bf16 and by 16 samples at a time (cpu_batch.c). */
+bool tmb__cpu_batch_fits(const struct tmb_program *p, const cpu_conv *conv);
+int tmb__cpu_batch_convolve(struct tmb_program *p, int op, const cpu_bf16_conv *s,
+        const cpu_bf16_end *end, const cpu_bf16_tensors *at);
+/* y is dy here. */
+int tmb__cpu_batch_weights(
+        struct tmb_program *p, int op, const cpu_bf16_conv *s, const cpu_bf16_tensors *at);
+
 /* In bf16 (cpu_bf16.c). */
 bool tmb__cpu_bf16_fits(const struct tmb_program *p, const cpu_conv *conv);
 bool tmb__cpu_bf16_fits_back(const struct tmb_program *p, const cpu_conv *conv);

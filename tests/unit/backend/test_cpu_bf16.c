@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { N = 5, DENSE_N = 37 };
+enum { N = 5, MANY = 19, DENSE_N = 37 };
 enum { X = 0, K, BIAS, Y, DY, DX, DW, DB, WHERE, POOLED, D1, D2, SINGLE };
 enum { K2 = SINGLE, Y2, DW2, DY2, TENSORS, K3 = DW2, Y3 };
 
@@ -23,6 +23,7 @@ typedef struct shape {
     bool depth; /* depthwise: out is in */
     int last;   /* channels of a third, pointwise, behind a depthwise second; 0: none */
     int step;   /* stride of that second one; 0: 1 */
+    bool many;  /* more samples than fit into a tile, and a kernel that is trained */
 } shape;
 
 typedef struct step_list {
@@ -210,6 +211,10 @@ static void make_convs(step_list *s, const shape *of)
     }
     op = add(s, TMB_OP_CONV_BWD_WEIGHTS, of);
     op->in[0] = X, op->in[1] = of->pool ? D2 : DY, op->out[0] = DW, op->out[1] = DB;
+    if (of->many) {
+        op = add(s, TMB_OP_SGD, of);
+        op->in[0] = K, op->in[1] = DW;
+    }
     s->list.n_tensors = of->then > 0 ? TENSORS
             : of->then < 0           ? (of->last ? Y3 + 1 : DW2)
             : of->pool               ? SINGLE
@@ -225,7 +230,10 @@ static void make(step_list *s, const shape *of)
         make_dense(s, of);
     s->list.tensors = s->tensor;
     s->list.ops = s->op;
-    s->list.max_batch = of->kernel[0] > 0 ? N : DENSE_N;
+    s->list.max_batch = of->kernel[0] == 0 ? DENSE_N : of->many ? MANY : N;
+    for (int i = 0; i < s->list.n_tensors; i++) {
+        if (s->tensor[i].batched) s->tensor[i].dim[0] = s->list.max_batch;
+    }
 }
 
 static int64_t count_of(const tmb_tensor *t)
@@ -339,12 +347,12 @@ static void same_all(const shape *shapes, size_t n)
 TEST(cpu_bf16_plain_equals_ref)
 {
     static const shape shapes[] = {
-            {9, 11, 32, 32, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0, false, 0, 0},
-            {9, 11, 40, 72, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, 0, false, 0, 0},
-            {7, 40, 5, 3, {3, 5}, 1, 1, {2, 1, 0, 4}, TMB_RELU6, false, 0, false, 0, 0},
-            {12, 10, 33, 17, {3, 3}, 1, 2, {2, 2, 2, 2}, TMB_LINEAR, false, 0, false, 0, 0},
-            {2, 3, 160, 96, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, false, 0, false, 0,
-                    0}, /* heavy */
+            {9, 11, 32, 32, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0, false, 0, 0, false},
+            {9, 11, 40, 72, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, 0, false, 0, 0, false},
+            {7, 40, 5, 3, {3, 5}, 1, 1, {2, 1, 0, 4}, TMB_RELU6, false, 0, false, 0, 0, false},
+            {12, 10, 33, 17, {3, 3}, 1, 2, {2, 2, 2, 2}, TMB_LINEAR, false, 0, false, 0, 0, false},
+            {2, 3, 160, 96, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, false, 0, false, 0, 0,
+                    false}, /* heavy */
     };
 
     same_all(shapes, TMB_COUNT(shapes));
@@ -353,9 +361,9 @@ TEST(cpu_bf16_plain_equals_ref)
 TEST(cpu_bf16_pointwise_equals_ref)
 {
     static const shape shapes[] = {
-            {7, 7, 16, 96, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU6, false, 0, false, 0, 0},
-            {1, 1, 64, 40, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0, false, 0, 0},
-            {5, 6, 3, 33, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0, false, 0, 0},
+            {7, 7, 16, 96, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU6, false, 0, false, 0, 0, false},
+            {1, 1, 64, 40, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0, false, 0, 0, false},
+            {5, 6, 3, 33, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0, false, 0, 0, false},
     };
 
     same_all(shapes, TMB_COUNT(shapes));
@@ -364,10 +372,10 @@ TEST(cpu_bf16_pointwise_equals_ref)
 TEST(cpu_bf16_strided_equals_ref)
 {
     static const shape shapes[] = {
-            {15, 13, 36, 40, {3, 3}, 2, 1, {0, 0, 1, 1}, TMB_RELU, false, 0, false, 0, 0},
-            {9, 9, 48, 24, {1, 1}, 2, 1, {0, 0, 0, 0}, TMB_RELU, false, 0, false, 0, 0},
-            {23, 70, 3, 20, {7, 7}, 2, 1, {3, 3, 3, 3}, TMB_LINEAR, false, 0, false, 0, 0},
-            {16, 16, 1, 8, {3, 3}, 2, 1, {1, 1, 1, 1}, TMB_RELU6, false, 0, false, 0, 0},
+            {15, 13, 36, 40, {3, 3}, 2, 1, {0, 0, 1, 1}, TMB_RELU, false, 0, false, 0, 0, false},
+            {9, 9, 48, 24, {1, 1}, 2, 1, {0, 0, 0, 0}, TMB_RELU, false, 0, false, 0, 0, false},
+            {23, 70, 3, 20, {7, 7}, 2, 1, {3, 3, 3, 3}, TMB_LINEAR, false, 0, false, 0, 0, false},
+            {16, 16, 1, 8, {3, 3}, 2, 1, {1, 1, 1, 1}, TMB_RELU6, false, 0, false, 0, 0, false},
     };
 
     same_all(shapes, TMB_COUNT(shapes));
@@ -376,14 +384,14 @@ TEST(cpu_bf16_strided_equals_ref)
 TEST(cpu_bf16_thin_equals_ref)
 {
     static const shape shapes[] = {
-            {12, 37, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, 0, false, 0, 0},
-            {9, 10, 3, 48, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0, false, 0, 0},
-            {9, 8, 1, 5, {5, 5}, 1, 1, {2, 2, 2, 2}, TMB_RELU, false, 0, false, 0, 0},
-            {11, 9, 4, 16, {5, 3}, 1, 1, {0, 1, 0, 1}, TMB_RELU, false, 0, false, 0, 0},
-            {9, 8, 2, 2, {2, 3}, 1, 1, {1, 0, 0, 2}, TMB_RELU, false, 0, false, 0, 0},
-            {16, 9, 4, 40, {11, 4}, 1, 1, {5, 2, 5, 1}, TMB_LINEAR, false, 0, false, 0, 0},
-            {15, 14, 3, 8, {12, 2}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0, false, 0,
-                    0}, /* too tall for it */
+            {12, 37, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, 0, false, 0, 0, false},
+            {9, 10, 3, 48, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0, false, 0, 0, false},
+            {9, 8, 1, 5, {5, 5}, 1, 1, {2, 2, 2, 2}, TMB_RELU, false, 0, false, 0, 0, false},
+            {11, 9, 4, 16, {5, 3}, 1, 1, {0, 1, 0, 1}, TMB_RELU, false, 0, false, 0, 0, false},
+            {9, 8, 2, 2, {2, 3}, 1, 1, {1, 0, 0, 2}, TMB_RELU, false, 0, false, 0, 0, false},
+            {16, 9, 4, 40, {11, 4}, 1, 1, {5, 2, 5, 1}, TMB_LINEAR, false, 0, false, 0, 0, false},
+            {15, 14, 3, 8, {12, 2}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0, false, 0, 0,
+                    false}, /* too tall for it */
     };
 
     same_all(shapes, TMB_COUNT(shapes));
@@ -392,11 +400,29 @@ TEST(cpu_bf16_thin_equals_ref)
 TEST(cpu_bf16_pooled_equals_ref)
 {
     static const shape shapes[] = {
-            {12, 38, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 0, false, 0, 0},
-            {13, 41, 3, 48, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0, false, 0, 0},
-            {9, 13, 40, 24, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 0, false, 0, 0},
-            {8, 9, 33, 50, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0, false, 0, 0},
-            {4, 4, 160, 96, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0, false, 0, 0}, /* heavy */
+            {12, 38, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 0, false, 0, 0, false},
+            {13, 41, 3, 48, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0, false, 0, 0, false},
+            {9, 13, 40, 24, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 0, false, 0, 0, false},
+            {8, 9, 33, 50, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0, false, 0, 0, false},
+            {4, 4, 160, 96, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0, false, 0, 0,
+                    false}, /* heavy */
+    };
+
+    same_all(shapes, TMB_COUNT(shapes));
+}
+
+/* Large kernels, which meet 16 samples at a time. */
+TEST(cpu_bf16_batch_equals_ref)
+{
+    static const shape shapes[] = {
+            {4, 5, 160, 96, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 0, false, 0, 0, true},
+            {5, 4, 40, 72, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, 0, false, 0, 0, true},
+            {5, 7, 33, 50, {5, 3}, 1, 1, {4, 0, 1, 2}, TMB_RELU6, false, 0, false, 0, 0, true},
+            {7, 6, 64, 48, {3, 3}, 1, 2, {2, 1, 2, 3}, TMB_RELU, false, 0, false, 0, 0, true},
+            {7, 6, 64, 80, {3, 3}, 2, 1, {1, 1, 1, 1}, TMB_RELU, false, 0, false, 0, 0, true},
+            {3, 3, 96, 104, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, 0, false, 0, 0, true},
+            {1, 1, 64, 40, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0, false, 0, 0, true},
+            {6, 6, 72, 64, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 40, false, 0, 0, true},
     };
 
     same_all(shapes, TMB_COUNT(shapes));
@@ -405,11 +431,11 @@ TEST(cpu_bf16_pooled_equals_ref)
 TEST(cpu_bf16_chain_equals_ref)
 {
     static const shape shapes[] = {
-            {12, 38, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 40, false, 0, 0},
-            {11, 13, 8, 10, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 33, false, 0, 0},
-            {6, 7, 12, 20, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 12, false, 0, 0},
-            {4, 4, 20, 140, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU6, false, 130, false, 0,
-                    0}, /* heavy */
+            {12, 38, 3, 32, {3, 3}, 1, 1, {0, 0, 0, 0}, TMB_RELU, true, 40, false, 0, 0, false},
+            {11, 13, 8, 10, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, true, 33, false, 0, 0, false},
+            {6, 7, 12, 20, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 12, false, 0, 0, false},
+            {4, 4, 20, 140, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU6, false, 130, false, 0, 0,
+                    false}, /* heavy */
     };
 
     same_all(shapes, TMB_COUNT(shapes));
@@ -419,13 +445,13 @@ TEST(cpu_bf16_chain_equals_ref)
 TEST(cpu_bf16_depthwise_equals_ref)
 {
     static const shape shapes[] = {
-            {9, 11, 32, 32, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU6, false, 0, true, 0, 0},
-            {10, 9, 70, 70, {3, 3}, 2, 1, {0, 0, 1, 1}, TMB_LINEAR, false, 0, true, 0, 0},
-            {7, 7, 20, 20, {5, 4}, 1, 1, {2, 1, 2, 2}, TMB_RELU, false, 0, true, 0, 0},
-            {9, 9, 33, 33, {3, 3}, 1, 2, {2, 2, 2, 2}, TMB_LINEAR, false, 0, true, 0, 0},
-            {2, 2, 16, 16, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0, true, 0, 0},
-            {9, 11, 40, 40, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, false, 33, true, 0, 0},
-            {9, 11, 24, 40, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU6, false, -1, false, 0, 0},
+            {9, 11, 32, 32, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU6, false, 0, true, 0, 0, false},
+            {10, 9, 70, 70, {3, 3}, 2, 1, {0, 0, 1, 1}, TMB_LINEAR, false, 0, true, 0, 0, false},
+            {7, 7, 20, 20, {5, 4}, 1, 1, {2, 1, 2, 2}, TMB_RELU, false, 0, true, 0, 0, false},
+            {9, 9, 33, 33, {3, 3}, 1, 2, {2, 2, 2, 2}, TMB_LINEAR, false, 0, true, 0, 0, false},
+            {2, 2, 16, 16, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0, true, 0, 0, false},
+            {9, 11, 40, 40, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, false, 33, true, 0, 0, false},
+            {9, 11, 24, 40, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU6, false, -1, false, 0, 0, false},
     };
 
     same_all(shapes, TMB_COUNT(shapes));
@@ -435,11 +461,11 @@ TEST(cpu_bf16_depthwise_equals_ref)
 TEST(cpu_chain_equals_ref)
 {
     static const shape shapes[] = {
-            {9, 11, 24, 40, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU6, false, -1, false, 17, 1},
-            {40, 60, 8, 160, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, -1, false, 24, 1},
-            {41, 60, 8, 160, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, -1, false, 33, 2},
-            {13, 60, 8, 160, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, -1, false, 8, 4},
-            {9, 11, 3, 40, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, false, -1, false, 20, 1},
+            {9, 11, 24, 40, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU6, false, -1, false, 17, 1, false},
+            {40, 60, 8, 160, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, -1, false, 24, 1, false},
+            {41, 60, 8, 160, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_RELU, false, -1, false, 33, 2, false},
+            {13, 60, 8, 160, {1, 1}, 1, 1, {0, 0, 0, 0}, TMB_LINEAR, false, -1, false, 8, 4, false},
+            {9, 11, 3, 40, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU, false, -1, false, 20, 1, false},
     };
 
     same_all(shapes, TMB_COUNT(shapes));
