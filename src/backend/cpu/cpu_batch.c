@@ -4,11 +4,10 @@
 
 #include <string.h>
 
-enum { LEAST_BATCH = 8 /* tiles are for 16 samples */ };
-
 typedef struct put_plan {
     cpu_bf16_map map;
     bool half;
+    int least;       /* samples; fewer are left to others */
     int64_t numbers; /* of 16 samples side by side */
 } put_plan;
 
@@ -19,16 +18,24 @@ typedef struct batch_plan {
     int64_t y, where; /* bytes of 16 results */
 } batch_plan;
 
-/* A kernel that changes with each step, and is larger than what it sees of a sample and makes of it. */
+/* A kernel that is larger than what it sees of a sample and makes of it. Of one pixel only if it is trained:
+ * there is no padding to skip, and samples one by one stay in the core's cache. */
 bool tmb__cpu_batch_fits(const struct tmb_program *p, const cpu_conv *c)
 {
-    return c->trained && p->max_batch >= LEAST_BATCH && !tmb__cpu_bf16_thin(c) &&
+    return p->max_batch >= CPU_LEAST_BATCH && !tmb__cpu_bf16_thin(c) &&
+            (c->trained || c->kh * c->kw > 1) &&
             c->kh * c->kw * c->in * c->out > c->h * c->w * c->in + c->oh * c->ow * c->out;
 }
 
 static int64_t batches(int64_t n)
 {
     return (n + TILE_SIDE - 1) / TILE_SIDE;
+}
+
+/* Numbers of 16 samples side by side. */
+static int64_t numbers_of(const cpu_bf16_map *map)
+{
+    return map->h * map->w * ((map->c + TILE_DEPTH - 1) / TILE_DEPTH) * TILE;
 }
 
 /* ---- samples side by side ---- */
@@ -41,22 +48,22 @@ static void put(const cpu_stage *stage, const cpu_task *task)
             tmb__cpu_at(stage, task, 0), plan->half, tmb__cpu_at(stage, task, 1)};
     cpu_bf16 *all = tmb__cpu_at(stage, task, 2);
 
+    if (task->run->n < plan->least) return;
     tmb__cpu_bf16_batch.put(
             &plan->map, &x, task->row % TILE_SIDE, all + task->row / TILE_SIDE * plan->numbers);
 }
 
-/* Of tensor x, with the winners of the pool behind it or -1. Returns the buffer; `numbers` of 16 samples. */
-static int add_put(
-        struct tmb_program *p, int op, cpu_bf16_map map, int x, int where, int64_t *numbers)
+/* Of tensor x, with the winners of the pool behind it or -1; numbers and half are set here. Returns the buffer. */
+static int add_put(struct tmb_program *p, int op, int x, int where, const put_plan *of)
 {
     put_plan *plan = tmb__cpu_keep(p, sizeof *plan);
     cpu_stage *stage;
     int all;
 
     if (!plan) return TMB_ENOMEM;
-    *plan = (put_plan){map, tmb__cpu_half(p, x),
-            map.h * map.w * ((map.c + TILE_DEPTH - 1) / TILE_DEPTH) * TILE};
-    *numbers = plan->numbers;
+    *plan = *of;
+    plan->half = tmb__cpu_half(p, x);
+    plan->numbers = numbers_of(&of->map);
     all = tmb__cpu_buffer(
             p, CPU_WHOLE, (size_t)(batches(p->max_batch) * plan->numbers) * sizeof(cpu_bf16));
     stage = tmb__cpu_rows(p, op, put);
@@ -88,7 +95,7 @@ static void convolve(const cpu_stage *stage, const cpu_task *task)
     uint8_t *where = tmb__cpu_at(stage, task, 5);
     cpu_bf16_end end = plan->end;
 
-    if (x.n <= 0) return;
+    if (x.n <= 0 || task->run->n < CPU_LEAST_BATCH) return;
     end.bias = tmb__cpu_at(stage, task, 2);
     end.where = where ? where + number * plan->where : NULL;
     tmb__cpu_bf16_batch.conv(&plan->s, &end, &x, tmb__cpu_at(stage, task, 1),
@@ -96,23 +103,22 @@ static void convolve(const cpu_stage *stage, const cpu_task *task)
 }
 
 int tmb__cpu_batch_convolve(struct tmb_program *p, int op, const cpu_bf16_conv *s,
-        const cpu_bf16_end *end, const cpu_bf16_tensors *at)
+        const cpu_bf16_end *end, int packed, const cpu_bf16_tensors *at)
 {
+    const put_plan x = {.map = {s->h, s->w, s->in}, .least = CPU_LEAST_BATCH};
     const int64_t pixels = end->pool ? s->oh / 2 * (s->ow / 2) : s->oh * s->ow;
-    const int packed = tmb__cpu_bf16_pack(p, op, s, at->turned);
     const int space =
             tmb__cpu_buffer(p, CPU_TEMP, (size_t)((1 + end->pool) * s->ow * TILE) * sizeof(float));
     batch_plan *plan = tmb__cpu_keep(p, sizeof *plan);
+    const int all = add_put(p, op, at->x, at->x_where, &x);
     cpu_stage *stage;
-    int all;
 
-    if (packed < 0 || space < 0 || !plan) return TMB_ENOMEM;
+    if (space < 0 || all < 0 || !plan) return TMB_ENOMEM;
     plan->s = *s;
+    plan->x = numbers_of(&x.map);
     plan->end = *end;
     plan->where = TILE_SIDE * pixels * s->out;
     plan->y = plan->where * (int64_t)(end->half ? sizeof(cpu_bf16) : sizeof(float));
-    all = add_put(p, op, (cpu_bf16_map){s->h, s->w, s->in}, at->x, at->x_where, &plan->x);
-    if (all < 0) return all;
     stage = tmb__cpu_slices(p, op, convolve, batches(p->max_batch) * s->blocks, 1);
     stage->data = plan;
     tmb__cpu_use(stage, all, CPU_READ);
@@ -182,17 +188,20 @@ int tmb__cpu_batch_weights(
 {
     const tmb_op *o = &p->ops[op];
     const size_t of_16 = (size_t)batches(p->max_batch) * sizeof(cpu_bf16);
+    const put_plan of_x = {.map = {s->h, s->w, s->in}}, of_dy = {.map = {s->oh, s->ow, s->out}};
+    const int x = add_put(p, op, at->x, -1, &of_x);
+    const int dy = add_put(p, op, at->y, at->y_where, &of_dy);
     batch_plan *plan = tmb__cpu_keep(p, sizeof *plan);
     cpu_bf16_conv *geometry;
-    int x, dy, turned, pairs;
+    int turned, pairs;
     cpu_stage *stage;
 
     if (!plan) return TMB_ENOMEM;
+    plan->x = numbers_of(&of_x.map);
+    plan->dy = numbers_of(&of_dy.map);
     geometry = &plan->s;
     *geometry = *s;
     plan_weights(geometry);
-    x = add_put(p, op, (cpu_bf16_map){s->h, s->w, s->in}, at->x, -1, &plan->x);
-    dy = add_put(p, op, (cpu_bf16_map){s->oh, s->ow, s->out}, at->y, at->y_where, &plan->dy);
     turned = tmb__cpu_buffer(p, CPU_WHOLE, (size_t)geometry->turned * of_16);
     pairs = tmb__cpu_buffer(p, CPU_WHOLE, (size_t)(s->blocks * 2 * geometry->chunk_at) * of_16);
     if (x < 0 || dy < 0 || turned < 0 || pairs < 0) return TMB_ENOMEM;

@@ -10,7 +10,8 @@
 
 enum {
     CHUNK_BYTES = 1 << 16, /* of dy in bf16 at a time: a part of L2 */
-    UNTILE_TASKS = 16
+    UNTILE_TASKS = 16,
+    SMALL = 128 /* pixels of a map where Winograd's tiles reach far beyond its edges */
 };
 
 typedef struct bf16_plan {
@@ -22,13 +23,15 @@ typedef struct bf16_plan {
 } bf16_plan;
 
 /* Vectors multiply pairs at twice the rate of floats, and Winograd's transform saves three products of four,
- * but that of a vast kernel takes long after each step; where thin kernels have few products to do, rounding
+ * but fewer on small maps, and that of a vast kernel takes long after each step; where thin kernels have few products to do, rounding
  * and packing count. */
 static bool is_better_in_f32(const struct tmb_program *p, const cpu_conv *c)
 {
     if (p->device->tiles->fast || c->stride[0] * c->stride[1] > 1) return false;
     if (tmb__cpu_thin_fits(c)) return true;
-    return tmb__cpu_wino_fits(p, c) && !(c->trained && tmb__cpu_wino_is_vast(c));
+    if (!tmb__cpu_wino_fits(p, c)) return false;
+    return !tmb__cpu_wino_is_vast(c) ||
+            (!c->trained && (p->max_batch < CPU_LEAST_BATCH || c->oh * c->ow > SMALL));
 }
 
 bool tmb__cpu_bf16_fits(const struct tmb_program *p, const cpu_conv *c)
@@ -189,6 +192,7 @@ static void convolve(const cpu_stage *stage, const cpu_task *task)
             tmb__cpu_at(stage, task, 0), plan->x_half, tmb__cpu_at(stage, task, 5)};
     cpu_bf16_end end = plan->end;
 
+    if (plan->batch && task->run->n >= CPU_LEAST_BATCH) return;
     end.bias = tmb__cpu_at(stage, task, 2);
     end.where = tmb__cpu_at(stage, task, 6);
     tmb__cpu_bf16_kernels.conv(&plan->s, &end, &x, tmb__cpu_at(stage, task, 1),
@@ -223,7 +227,6 @@ static int add_convolve(
     plan->x_half = tmb__cpu_half(p, at->x);
     plan->end.half = tmb__cpu_keep_half(p, at->y);
     name_way(p, op, plan->batch, plan->end.pool || at->x_where >= 0);
-    if (plan->batch) return tmb__cpu_batch_convolve(p, op, &plan->s, &plan->end, at);
     packed = tmb__cpu_bf16_pack(p, op, &plan->s, at->turned);
     space = tmb__cpu_buffer(p, CPU_TEMP, (size_t)(plan->s.space + more) * sizeof(cpu_bf16));
     if (packed < 0 || space < 0) return TMB_ENOMEM;
@@ -237,7 +240,8 @@ static int add_convolve(
     tmb__cpu_use(stage, space, CPU_WRITE | CPU_OWN);
     tmb__cpu_use(stage, at->x_where, CPU_READ | CPU_OWN);
     tmb__cpu_use(stage, at->y_where, CPU_WRITE | CPU_OWN);
-    return 0;
+    if (!plan->batch) return 0;
+    return tmb__cpu_batch_convolve(p, op, &plan->s, &plan->end, packed, at);
 }
 
 int tmb__cpu_bf16_pool(const struct tmb_program *p, int op)

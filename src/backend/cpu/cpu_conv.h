@@ -60,10 +60,12 @@ typedef struct cpu_bf16_tensors {
     bool turned; /* the kernel, for the gradient to the data */
 } cpu_bf16_tensors;
 
-/* Large kernels that are trained, in bf16 and by 16 samples at a time (cpu_batch.c). */
+/* Large kernels in bf16, by 16 samples at a time (cpu_batch.c). */
+enum { CPU_LEAST_BATCH = 8 /* samples of a run that are not left to other stages */ };
 bool tmb__cpu_batch_fits(const struct tmb_program *p, const cpu_conv *conv);
+/* `packed`: the buffer of the kernel in tiles. */
 int tmb__cpu_batch_convolve(struct tmb_program *p, int op, const cpu_bf16_conv *s,
-        const cpu_bf16_end *end, const cpu_bf16_tensors *at);
+        const cpu_bf16_end *end, int packed, const cpu_bf16_tensors *at);
 /* y is dy here. */
 int tmb__cpu_batch_weights(
         struct tmb_program *p, int op, const cpu_bf16_conv *s, const cpu_bf16_tensors *at);

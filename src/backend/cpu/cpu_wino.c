@@ -7,7 +7,7 @@
 
 enum {
     LEAST_TILES = 16, /* in a product; fewer do not pay for the transforms of the kernel */
-    LARGE = 4 << 20,  /* bytes of a transformed kernel that is read for several samples at a time */
+    LARGE = 10 << 20, /* bytes of a transformed kernel that is read for several samples at a time */
     VAST = 16 << 20,  /* larger than any cache that is a core's own, and than many that are not */
     TOGETHER = 8 << 20, /* bytes of these samples' transforms: a part of L3 */
     SPACE = 600 << 10,  /* bytes of a block's transforms: they share L2 with the kernel's */
@@ -47,9 +47,9 @@ static int64_t kernel_bytes(const cpu_conv *c)
 static int rows_of(const struct tmb_program *p, const cpu_conv *c)
 {
     const int64_t rows = TOGETHER / (36 * tiles_of(c) * c->in * (int64_t)sizeof(float));
+    const int64_t groups = rows < 2 ? p->max_batch : (p->max_batch + rows - 1) / rows;
 
-    if (kernel_bytes(c) < LARGE || rows < 2) return 1;
-    return rows < p->max_batch ? (int)rows : p->max_batch;
+    return kernel_bytes(c) < LARGE ? 1 : (int)((p->max_batch + groups - 1) / groups);
 }
 
 bool tmb__cpu_wino_fits(const struct tmb_program *p, const cpu_conv *c)
