@@ -70,32 +70,37 @@ static void pool_max_any(
     }
 }
 
-/* The usual case: windows of 2 x 2, side by side, no padding. `relu` and `mark` are constants where
- * this is inlined. */
+/* The usual case: windows of 2 x 2, side by side, no padding. `n` channels of one, from p on. All but the
+ * pointers and the line are constants where this is inlined. */
+TMB_INLINE void max_of_4(const cpu_window *s, const float *p, float *y, uint8_t *where,
+        const int64_t n, const bool with_relu)
+{
+    const float *q = p + s->w * s->c;
+    const vec p0 = vec_load_n(p, n), p1 = vec_load_n(p + s->c, n);
+    const vec p2 = vec_load_n(q, n), p3 = vec_load_n(q + s->c, n);
+    const vec a = vec_pick(p1 > p0, p1, p0), b = vec_pick(p2 > a, p2, a);
+    const ivec two = ivec_pick(p2 > a, ivec_all(2), ivec_all(1) & (p1 > p0));
+    ivec place = ivec_pick(p3 > b, ivec_all(3), two);
+    vec best = vec_pick(p3 > b, p3, b);
+
+    if (with_relu) best = rectified(best, &place);
+    vec_store_n(y, best, n);
+    if (where) vec_store_bytes(where, place, n);
+}
+
 TMB_INLINE void max_2x2(const cpu_window *s, const float *x, float *y, uint8_t *where,
         const bool with_relu, const bool mark)
 {
-    const int64_t c = s->c, line = s->w * c;
+    const int64_t c = s->c;
 
-    for (int64_t oy = 0; oy < s->oh; oy++) {
-        const float *p = x + oy * 2 * line;
+    for (int64_t o = 0; o < s->oh * s->ow; o++, y += c) {
+        const float *p = x + (o / s->ow * s->w + o % s->ow) * 2 * c;
+        uint8_t *to = mark ? where + o * c : NULL;
+        int64_t j = 0;
 
-        for (int64_t ox = 0; ox < s->ow; ox++, p += 2 * c, y += c, where += mark ? c : 0) {
-            for (int64_t j = 0; j < c; j += VEC) {
-                const int64_t n = c - j;
-                const vec p0 = vec_load_n(p + j, n), p1 = vec_load_n(p + c + j, n);
-                const vec p2 = vec_load_n(p + line + j, n), p3 = vec_load_n(p + line + c + j, n);
-                const vec a = vec_pick(p1 > p0, p1, p0), b = vec_pick(p2 > a, p2, a);
-                const ivec one = ivec_all(1) & (p1 > p0);
-                const ivec two = ivec_pick(p2 > a, ivec_all(2), one);
-                ivec place = ivec_pick(p3 > b, ivec_all(3), two);
-                vec best = vec_pick(p3 > b, p3, b);
-
-                if (with_relu) best = rectified(best, &place);
-                vec_store_n(y + j, best, n);
-                if (mark) vec_store_bytes(where + j, place, n);
-            }
-        }
+        for (; j + VEC <= c; j += VEC)
+            max_of_4(s, p + j, y + j, mark ? to + j : NULL, VEC, with_relu);
+        if (j < c) max_of_4(s, p + j, y + j, mark ? to + j : NULL, c - j, with_relu);
     }
 }
 
@@ -117,23 +122,29 @@ static void pool_max(const cpu_window *s, const float *x, float *y, uint8_t *whe
         max_2x2(s, x, y, where, with_relu, false);
 }
 
+TMB_INLINE void spread_to_4(
+        const cpu_window *s, const float *dy, const uint8_t *where, float *p, const int64_t n)
+{
+    const ivec d = (ivec)vec_load_n(dy, n), place = vec_load_bytes(where, n);
+    float *q = p + s->w * s->c;
+
+    vec_store_n(p, (vec)(d & (place == 0)), n);
+    vec_store_n(p + s->c, (vec)(d & (place == 1)), n);
+    vec_store_n(q, (vec)(d & (place == 2)), n);
+    vec_store_n(q + s->c, (vec)(d & (place == 3)), n);
+}
+
 static void pool_max_bwd_2x2(const cpu_window *s, const float *dy, const uint8_t *where, float *dx)
 {
     const int64_t c = s->c, line = s->w * c;
 
-    for (int64_t o = 0; o < s->oh * s->ow; o++) {
-        float *p = dx + o / s->ow * 2 * line + o % s->ow * 2 * c;
+    for (int64_t o = 0; o < s->oh * s->ow; o++, dy += c, where += c) {
+        float *p = dx + (o / s->ow * s->w + o % s->ow) * 2 * c;
+        int64_t j = 0;
 
-        for (int64_t j = 0; j < c; j += VEC) {
-            const int64_t at = o * c + j, n = c - j;
-            const ivec d = (ivec)vec_load_n(dy + at, n);
-            const ivec place = vec_load_bytes(where + at, n);
-
-            vec_store_n(p + j, (vec)(d & (place == 0)), n);
-            vec_store_n(p + c + j, (vec)(d & (place == 1)), n);
-            vec_store_n(p + line + j, (vec)(d & (place == 2)), n);
-            vec_store_n(p + line + c + j, (vec)(d & (place == 3)), n);
-        }
+        for (; j + VEC <= c; j += VEC)
+            spread_to_4(s, dy + j, where + j, p + j, VEC);
+        if (j < c) spread_to_4(s, dy + j, where + j, p + j, c - j);
     }
     for (int64_t iy = 0; iy < s->h; iy++) { /* what no window covers */
         const int64_t from = iy < 2 * s->oh ? 2 * s->ow : 0;
