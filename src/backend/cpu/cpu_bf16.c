@@ -17,14 +17,14 @@ enum {
 typedef struct bf16_plan {
     cpu_bf16_conv s;
     cpu_bf16_end end;
-    bool batch;           /* samples side by side */
+    bool batch;           /* runs of enough samples are left to other stages (cpu_batch.c) */
     bool x_half, dy_half; /* kept in bf16; dy: of the weight gradient */
     int64_t y_count;      /* of a sample's result */
 } bf16_plan;
 
 /* Vectors multiply pairs at twice the rate of floats, and Winograd's transform saves three products of four,
- * but fewer on small maps, and that of a vast kernel takes long after each step; where thin kernels have few products to do, rounding
- * and packing count. */
+ * but fewer on small maps, and that of a vast kernel takes long after each step; where thin kernels have few
+ * products to do, rounding and packing count. */
 static bool is_better_in_f32(const struct tmb_program *p, const cpu_conv *c)
 {
     if (p->device->tiles->fast || c->stride[0] * c->stride[1] > 1) return false;
