@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -68,6 +68,9 @@ TMB_INLINE void vec_store_n(float *p, vec v, int64_t n)
 #if defined(__AVX512F__)
 #define WIDEN(b)  ((ivec)_mm512_cvtepu8_epi32((__m128i)(b)))
 #define NARROW(v) ((bytes)_mm512_cvtepi32_epi8((__m512i)(v)))
+#elif defined(__AVX2__)
+#define WIDEN(b)  ((ivec)_mm256_cvtepu8_epi32(_mm_cvtsi64_si128((int64_t)(b))))
+#define NARROW(v) __builtin_convertvector(v, bytes)
 #else
 #define WIDEN(b)  __builtin_convertvector(b, ivec)
 #define NARROW(v) __builtin_convertvector(v, bytes)
