@@ -467,7 +467,8 @@ static void back_op(check_case *c, const tmb_op *forward, int gradient[CASE_TENS
     }
 }
 
-/* A step of clipped SGD on the kernel and bias of every convolution and dense layer. */
+/* A step of clipped SGD on the kernel and bias of every convolution and dense layer: small ones, or large kernels
+ * diverge, and bf16's roundings grow from run to run. */
 static void add_updates(check_case *c, int n_forward, int norm)
 {
     static const optimizer_row row = {"", TMB_OP_SGD, 0, 1, true, false, {.lr_scale = 0.1f}};

@@ -29,13 +29,13 @@ bool tmb__cpu_batch_fits(const struct tmb_program *p, const cpu_conv *c)
 
 static int64_t batches(int64_t n)
 {
-    return (n + TILE_SIDE - 1) / TILE_SIDE;
+    return cpu_up_to(n, TILE_SIDE) / TILE_SIDE;
 }
 
 /* Numbers of 16 samples side by side. */
 static int64_t numbers_of(const cpu_bf16_map *map)
 {
-    return map->h * map->w * ((map->c + TILE_DEPTH - 1) / TILE_DEPTH) * TILE;
+    return map->h * map->w * cpu_up_to(map->c, TILE_DEPTH) * TILE_SIDE;
 }
 
 /* ---- samples side by side ---- */
@@ -174,10 +174,11 @@ static void multiply(const cpu_stage *stage, const cpu_task *task)
             batches(task->run->n), part, tmb__cpu_at(stage, task, 2));
 }
 
+/* The rest of the geometry, for 16 samples: here chunk_at is the numbers of 16 channels of dy. */
 static void plan_weights(cpu_bf16_conv *s)
 {
-    s->parts = (s->in + TILE_DEPTH - 1) / TILE_DEPTH * 2;
-    s->plane = ((s->h * (s->w + 1) + 1) * TILE_SIDE + 31) / 32 * 32;
+    s->parts = cpu_up_to(s->in, TILE_DEPTH) / TILE_SIDE;
+    s->plane = cpu_up_to((s->h * (s->w + 1) + 1) * TILE_SIDE, 32);
     if (s->plane / 32 % 2 == 0) s->plane += 32; /* an odd number of cache lines apart */
     s->turned = s->parts * TILE_SIDE * s->plane;
     s->chunk_at = s->oh * (s->ow + 1) * TILE_SIDE * TILE_SIDE;

@@ -57,11 +57,6 @@ static int64_t at_least(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static int64_t up_to(int64_t n, int64_t multiple)
-{
-    return (n + multiple - 1) / multiple * multiple;
-}
-
 /* A kernel of one pixel sees the picture as one row. */
 static cpu_conv flattened(const cpu_conv *c)
 {
@@ -119,16 +114,16 @@ cpu_bf16_conv tmb__cpu_bf16_geometry(
             (c->oh - 1) * c->stride[0] + (c->kh - 1) * c->dilation[0] + 1, c->pad[0] + c->h);
     s.pitch = pitch_of(c, s.thin);
     if (!s.thin) s.rows++; /* the last row's padding on the right */
-    if (direction == CPU_BACK_WEIGHTS) s.pitch = up_to(s.pitch, 2);
-    s.entry = up_to(c->kh * c->in, 2);
+    if (direction == CPU_BACK_WEIGHTS) s.pitch = cpu_up_to(s.pitch, 2);
+    s.entry = cpu_up_to(c->kh * c->in, 2);
     s.blocks = (c->out + 31) / 32;
-    s.steps = s.thin ? up_to(c->kw * s.entry, TILE_DEPTH) / TILE_DEPTH
-                     : up_to(c->in, TILE_DEPTH) / TILE_DEPTH * c->kh * c->kw;
+    s.steps = s.thin ? cpu_up_to(c->kw * s.entry, TILE_DEPTH) / TILE_DEPTH
+                     : cpu_up_to(c->in, TILE_DEPTH) / TILE_DEPTH * c->kh * c->kw;
     s.packed = s.blocks * s.steps * 2 * TILE;
     row = s.pitch * s.entry + TILE + 64 * c->stride[1] * s.entry;
-    s.entry_row = up_to(row, 32);
+    s.entry_row = cpu_up_to(row, 32);
     s.space = s.thin ? s.rows * (s.pitch * s.in + 32) + 2 * s.entry_row + 32
-                     : (up_to(c->in, 32) / 32 * s.rows * s.pitch + 64 * c->stride[1] +
+                     : (cpu_up_to(c->in, 32) / 32 * s.rows * s.pitch + 64 * c->stride[1] +
                                (c->kw + 1) * c->dilation[1]) *
                     TILE_DEPTH;
     return s;
@@ -362,20 +357,20 @@ static void untile(const cpu_stage *stage, const cpu_task *task)
 static void plan_weights(cpu_bf16_conv *s)
 {
     const int64_t per_part = s->thin ? s->kh * s->in : s->in;
-    const int64_t row = s->thin ? at_least(s->pitch, up_to(s->ow, 32) + s->kw)
+    const int64_t row = s->thin ? at_least(s->pitch, cpu_up_to(s->ow, 32) + s->kw)
                                 : s->rows * s->pitch + s->kw * s->dilation[1] + 64;
 
     s->taps = s->thin ? s->kw : s->kh * s->kw;
-    s->parts = up_to(per_part, TILE_SIDE) / TILE_SIDE;
+    s->parts = cpu_up_to(per_part, TILE_SIDE) / TILE_SIDE;
     s->tasks = (s->parts + 1) / 2 * s->blocks;
-    s->plane = up_to(row, 32);
+    s->plane = cpu_up_to(row, 32);
     if (s->plane / 32 % 2 == 0) s->plane += 32; /* an odd number of cache lines apart */
     s->turned = ((s->thin ? s->rows * s->in : 0) + s->parts * TILE_SIDE) * s->plane;
-    s->dy_pitch = s->thin ? up_to(s->ow, TILE_DEPTH) : s->pitch;
+    s->dy_pitch = s->thin ? cpu_up_to(s->ow, TILE_DEPTH) : s->pitch;
     s->sums = s->tasks * s->taps * 2 * TILE;
     s->chunk = at_least(CHUNK_BYTES / (s->dy_pitch * s->blocks * 64) / 2 * 2, 2);
     if (s->chunk > s->oh) s->chunk = s->oh;
-    s->chunk_at = s->blocks * 2 * up_to(s->chunk * s->dy_pitch, TILE_DEPTH) * TILE_SIDE;
+    s->chunk_at = s->blocks * 2 * cpu_up_to(s->chunk * s->dy_pitch, TILE_DEPTH) * TILE_SIDE;
 }
 
 /* The stages that see samples. Returns the buffer of the sums of all. */

@@ -6,15 +6,10 @@
 
 #include <string.h>
 
-static int64_t up_to(int64_t n, int64_t multiple)
-{
-    return (n + multiple - 1) / multiple * multiple;
-}
-
 /* Numbers of a pixel of 16 samples. */
 static int64_t pixel_of(int64_t channels)
 {
-    return up_to(channels, TILE_DEPTH) * TILE_SIDE;
+    return cpu_up_to(channels, TILE_DEPTH) * TILE_SIDE;
 }
 
 /* ---- samples side by side: (pixels, channels / 32, 16, 32) ---- */

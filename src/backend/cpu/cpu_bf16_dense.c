@@ -8,11 +8,6 @@
 
 enum { STRIP = 64 }; /* rows of the kernel at a time, forward */
 
-static int64_t up_to(int64_t n, int64_t multiple)
-{
-    return (n + multiple - 1) / multiple * multiple;
-}
-
 /* 32 numbers from `at` on, those not in `mask` are 0. */
 static __m512i load_32(const float *at, __mmask32 mask)
 {
@@ -22,7 +17,7 @@ static __m512i load_32(const float *at, __mmask32 mask)
 /* Besides the samples and 32 rows of the kernel in bf16: sums in f32, forward, and places of steps. */
 int64_t tmb__cpu_bf16_dense_space(int64_t n, int64_t units)
 {
-    const int64_t samples = up_to(n, 32), columns = up_to(units, 32);
+    const int64_t samples = cpu_up_to(n, 32), columns = cpu_up_to(units, 32);
     const int64_t forward = samples * STRIP + 4 * TILE + 2 * samples * columns;
     const int64_t places = 4 * (samples + columns) / 32;
     const int64_t back = samples * columns + 32 * (samples > columns ? samples : columns) + places;
@@ -35,7 +30,7 @@ int64_t tmb__cpu_bf16_dense_space(int64_t n, int64_t units)
 /* Rows k .. k + STRIP of x's columns: tiles (samples / 16, 2). */
 static void put_samples(const cpu_bf16_dense *s, int64_t k, cpu_bf16 *to)
 {
-    for (int64_t i = 0; i < up_to(s->n, TILE_SIDE); i++) {
+    for (int64_t i = 0; i < cpu_up_to(s->n, TILE_SIDE); i++) {
         cpu_bf16 *row = to + i / TILE_SIDE * 2 * TILE + i % TILE_SIDE * TILE_DEPTH;
 
         for (int64_t h = 0; h < 2; h++)
@@ -65,7 +60,7 @@ static void put_kernel(const cpu_bf16_dense *s, int64_t k, int64_t u, cpu_bf16 *
 /* Shares (units / 16, samples, 16), from the second strip on added to. */
 static void dense_forward(const cpu_bf16_dense *s)
 {
-    const int64_t samples = up_to(s->n, TILE_SIDE);
+    const int64_t samples = cpu_up_to(s->n, TILE_SIDE);
     cpu_bf16 *x = s->space, *w = x + samples * STRIP;
     float *sums = (float *)(void *)(w + 4 * TILE);
     static const int32_t at_a[] = {0, TILE}, at_b[] = {0, 2 * TILE};
@@ -146,7 +141,7 @@ static void put_data(const cpu_bf16_dense *s, const float *c, int64_t k, int64_t
 
 static void dense_data(const cpu_bf16_dense *s)
 {
-    const int64_t columns = up_to(s->units, 32), samples = up_to(s->n, 32);
+    const int64_t columns = cpu_up_to(s->units, 32), samples = cpu_up_to(s->n, 32);
     cpu_bf16 *dy = s->space, *w = dy + samples * columns;
     int32_t *at = (int32_t *)(void *)(w + 32 * columns);
     float c[4 * FLOATS] __attribute__((aligned(64)));
@@ -238,7 +233,7 @@ static void put_gradient(const cpu_bf16_dense *s, const float *c, int64_t k, int
 
 static void dense_weights(const cpu_bf16_dense *s)
 {
-    const int64_t columns = up_to(s->units, 32), samples = up_to(s->n, 32);
+    const int64_t columns = cpu_up_to(s->units, 32), samples = cpu_up_to(s->n, 32);
     cpu_bf16 *dy = s->space, *x = dy + samples * columns;
     int32_t *at = (int32_t *)(void *)(x + samples * 32);
     float c[4 * FLOATS] __attribute__((aligned(64)));

@@ -70,8 +70,8 @@ static void pool_max_any(
     }
 }
 
-/* The usual case: windows of 2 x 2, side by side, no padding. `n` channels of one, from p on. All but the
- * pointers and the line are constants where this is inlined. */
+/* The usual case: windows of 2 x 2, side by side, no padding. Here n channels of one, from p on: a constant
+ * where this is inlined, but for what fills no vector. */
 TMB_INLINE void max_of_4(const cpu_window *s, const float *p, float *y, uint8_t *where,
         const int64_t n, const bool with_relu)
 {

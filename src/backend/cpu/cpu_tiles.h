@@ -17,6 +17,11 @@ enum {
     TILE = TILE_SIDE * TILE_DEPTH /* numbers of a tile */
 };
 
+static inline int64_t cpu_up_to(int64_t n, int64_t multiple)
+{
+    return (n + multiple - 1) / multiple * multiple;
+}
+
 /* Up to 32 rows by 32 columns: c = the sum over all steps, or c += it. Tiles are read whole, and
  * rows of c may be written up to a multiple of 16. */
 typedef struct cpu_product {
