@@ -18,38 +18,51 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from peer_result import result, times_ms
-from peer_torch_post import post
+from peer_torch_nets import post
 
 SIDE, BATCH = 150, 16
 WAYS = {"f32 nchw eager": (False, False), "bf16 nhwc eager": (True, False), "bf16 nhwc compiled": (True, True)}
 
 
 class Training:
-    def __init__(self, how):
-        torch.manual_seed(1)
+    def __init__(self, net, how):
         self.bf16, compiled = WAYS[how]
         self.format = torch.channels_last if self.bf16 else torch.contiguous_format
-        self.net = post().to(memory_format=self.format)
-        self.optimizer = torch.optim.RMSprop(self.net.parameters(), 1e-3, alpha=0.9, foreach=True)
+        self.net = net.to(memory_format=self.format)
         self.run = torch.compile(self.net) if compiled else self.net
 
-    def loss(self, x, t):
+    def outputs(self, x):
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            z = self.run(x.contiguous(memory_format=self.format))
-        return F.binary_cross_entropy_with_logits(z.float()[:, 0], t.float())
+            return self.run(x.contiguous(memory_format=self.format)).float()
 
     def step(self, x, t):
         self.optimizer.zero_grad()
-        self.loss(x, t).backward()
+        self.loss(self.outputs(x), t).backward()
         self.optimizer.step()
 
     def epoch(self, train, validation):
+        """Also how many it gets right afterwards."""
         self.net.train()
         for x, t in train:
             self.step(x, t)
         self.net.eval()
         with torch.inference_mode():
-            return sum(float(self.loss(x, t)) * len(x) for x, t in validation)
+            return sum(int((self.answers(x) == t).sum()) for x, t in validation)
+
+
+class Binary(Training):
+    """A net of the post's: RMSprop, or SGD for the few weights that learn."""
+    def __init__(self, net, how, sgd=False):
+        super().__init__(net, how)
+        parameters = [p for p in self.net.parameters() if p.requires_grad]
+        self.optimizer = (torch.optim.SGD(parameters, 1e-4, momentum=0.9, foreach=True) if sgd else
+                          torch.optim.RMSprop(parameters, 1e-3, alpha=0.9, foreach=True))
+
+    def loss(self, z, t):
+        return F.binary_cross_entropy_with_logits(z[:, 0], t.float())
+
+    def answers(self, x):
+        return self.outputs(x)[:, 0] > 0
 
 
 def loaders(path, workers):
@@ -65,7 +78,7 @@ def best_way(ways):
     x, t, medians = torch.rand(BATCH, 3, SIDE, SIDE), torch.randint(0, 2, (BATCH,)), {}
     for how in ways:
         try:
-            training = Training(how)
+            training = Binary(post(), how)
             medians[how] = statistics.median(times_ms(lambda: training.step(x, t), 7, 3))
         except Exception as error:  # no compiler, or one that refuses the net
             print(f"{how}: {type(error).__name__}")
@@ -79,7 +92,7 @@ def main():
     how = best_way(list(WAYS)[:2] if quick else WAYS)
     for workers in (0, 1) if quick else (0, 1, 2):
         train, validation = loaders(path, workers)
-        training, seconds = Training(how), []
+        training, seconds = Binary(post(), how), []
         for _ in range(epochs + 1):
             start = time.perf_counter()
             training.epoch(train, validation)

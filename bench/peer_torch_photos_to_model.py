@@ -1,11 +1,12 @@
 """From a folder of photos to a judged model in PyTorch, as its users write it, in one process.
 
-    python bench/peer_torch_photos_to_model.py DIR [threads [workers [eager|compiled]]]
+    python bench/peer_torch_photos_to_model.py DIR [threads [workers [eager|compiled [NETWORK SIZE]]]]
 
 DIR has train/ and validation/. Loader workers (2) resize to 224 x 224; torchvision's mobilenet_v2 with random
 weights (time does not depend on them) gives features in bf16, channels last, compiled, which pays from some
 hundred photos on; a logistic regression is fitted by LBFGS on standardised features, for one penalty of those that
-Thimble tries, and judged on validation/. Time counts from the start of the process, imports included.
+Thimble tries, and judged on validation/. Time counts from the start of the process, imports included. With NETWORK, one of
+torchvision's, only its features of all photos below DIR, pooled, to a file.
 """
 import pathlib
 import sys
@@ -15,11 +16,13 @@ import torchvision
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-SIZE, BATCH, PENALTY = 224, 16, 0.01
+from peer_torch_features import network
+
+BATCH, PENALTY = 16, 0.01
 
 
-def features(net, path, workers):
-    prepare = transforms.Compose([transforms.Resize((SIZE, SIZE)), transforms.ToTensor(),
+def features(net, path, workers, size=224):
+    prepare = transforms.Compose([transforms.Resize((size, size)), transforms.ToTensor(),
                                   transforms.Normalize([0.5] * 3, [0.5] * 3)])
     rows, labels = [], []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
@@ -46,12 +49,15 @@ def fit(x, y):
 def main():
     path = pathlib.Path(sys.argv[1])
     torch.set_num_threads(int(sys.argv[2]) if len(sys.argv) > 2 else 2)
-    net = torchvision.models.mobilenet_v2(weights=None)
-    net = torch.nn.Sequential(net.features, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    name, size = (sys.argv[5], int(sys.argv[6])) if len(sys.argv) > 5 else ("mobilenet_v2", 224)
+    net = network(name)
     net = net.eval().to(memory_format=torch.channels_last)
     workers = int(sys.argv[3]) if len(sys.argv) > 3 else 2
-    if sys.argv[4:] != ["eager"]:
+    if sys.argv[4:5] != ["eager"]:
         net = torch.compile(net)
+    if len(sys.argv) > 5:
+        torch.save(features(net, path, workers, size), "/dev/null")
+        return
     x, y = features(net, path / "train", workers)
     mean, scale = x.mean(0), x.std(0) + 1e-6
     layer = fit((x - mean) / scale, y)

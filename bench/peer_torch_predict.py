@@ -20,7 +20,7 @@ from peer_result import latency, times_ms
 
 def network(name):
     if name == "post":
-        from peer_torch_post import post
+        from peer_torch_nets import post
         return post().eval(), 150
     from torchvision.models import mobilenet_v2
     return mobilenet_v2(weights=None, num_classes=2).eval(), 224

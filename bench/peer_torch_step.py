@@ -11,48 +11,10 @@ import sys
 import time
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from peer_result import result
-from peer_torch_post import post
-
-
-def head():
-    return nn.Sequential(nn.Linear(4 * 4 * 512, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 1))
-
-
-def finetune(kept=False):
-    """The post's head on VGG16, whose last block learns; `kept`: from what the frozen ones gave."""
-    import torchvision
-    features = torchvision.models.vgg16(weights=None).features
-    for parameter in features[:24].parameters():
-        parameter.requires_grad = False
-    return nn.Sequential(*(features[24:] if kept else features), nn.Flatten(), *head())
-
-
-class Residual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.stem, channels = self.block(3, 32, 2), 32
-        self.first, self.second = nn.ModuleList(), nn.ModuleList()
-        for filters in (64, 128, 256):
-            self.first.append(self.block(channels, filters, 1))
-            self.second.append(self.block(filters, filters, 1))
-            channels = filters
-        self.head = nn.Linear(channels, 2)
-
-    @staticmethod
-    def block(channels, filters, stride):
-        conv = nn.Conv2d(channels, filters, 3, stride, 1, bias=False)
-        return nn.Sequential(conv, nn.BatchNorm2d(filters))
-
-    def forward(self, x):
-        x = F.relu(self.stem(x))
-        for first, second in zip(self.first, self.second):
-            x = F.max_pool2d(F.relu(first(x)), 2)
-            x = F.relu(x + second(x))
-        return self.head(x.mean((2, 3)))
+from peer_torch_nets import Residual, finetune, head, post
 
 
 class Case:
