@@ -91,70 +91,84 @@ static void any_result(const row_job *job, const split *w, int64_t ox)
     write_result(job, ox, sum);
 }
 
-/* Windows of 3 x 3, from result `from` to `to`, that all lie in the picture as the first one does; the
- * kernel stays in registers. `half` is a constant where this is inlined. */
-TMB_INLINE void like_windows(
-        const row_job *job, const split *kernel, int64_t from, int64_t to, const bool half)
+/* A row of windows of 3 x 3, ABREAST at a time, so that a pixel is read and split once for all that it is part of. */
+enum { ABREAST = 4 };
+
+typedef struct windows {
+    const split *w;
+    int64_t at, line; /* numbers to the row's first window, from row to row of the picture */
+    __mmask32 row[3]; /* channels; 0: outside */
+} windows;
+
+/* Results from ox on. `stride`, `half` and `inside`, whether they lie between the sides, are constants where this is
+ * inlined. */
+TMB_INLINE void some_windows(const row_job *job, const windows *r, int64_t ox, const int stride,
+        const bool half, const bool inside)
 {
     const cpu_bf16_depth *s = job->s;
     const cpu_bf16_source x = {job->x->at, half, NULL};
-    const int64_t line = s->w * s->c, step = s->stride[1] * s->c;
-    const int64_t iy = job->oy * s->stride[0] - s->pad[0], ix = from * s->stride[1] - s->pad[1];
-    int64_t at = iy * line + ix * s->c + job->c;
-    __mmask32 mask[9];
-    split w[9];
+    const int64_t ix = ox * stride - s->pad[1], at = r->at + ox * stride * s->c;
+    split sum[ABREAST];
 
-    for (int k = 0; k < 9; k++) {
-        const int64_t y = iy + k / 3, px = ix + k % 3;
-
-        mask[k] = y >= 0 && y < s->h && px >= 0 && px < s->w ? job->mask : 0;
-        w[k] = kernel[k];
-    }
-    for (int64_t ox = from; ox < to; ox++, at += step) {
-        split sum = job->bias;
-
+    for (int i = 0; i < ABREAST; i++)
+        sum[i] = job->bias;
+    TMB_UNROLL(3)
+    for (int ky = 0; ky < 3; ky++) {
         TMB_UNROLL(9)
-        for (int k = 0; k < 9; k++)
-            add_product(&sum, load_half(&x, at + k / 3 * line + k % 3 * s->c, mask[k]), &w[k]);
-        write_result(job, ox, sum);
+        for (int j = 0; j < (ABREAST - 1) * stride + 3; j++) {
+            const bool there = inside || (uint64_t)(ix + j) < (uint64_t)s->w;
+            const __m512i v = load_half(&x, at + ky * r->line + j * s->c, there ? r->row[ky] : 0);
+
+            TMB_UNROLL(4)
+            for (int i = 0; i < ABREAST; i++) {
+                const int kx = j - i * stride;
+
+                if (kx >= 0 && kx < 3) add_product(&sum[i], v, &r->w[3 * ky + kx]);
+            }
+        }
     }
+    for (int i = 0; i < ABREAST; i++)
+        write_result(job, ox + i, sum[i]);
 }
 
-/* The results of a row whose windows lie between the picture's sides: from *from to *to. */
-static void between_sides(const cpu_bf16_depth *s, int64_t *from, int64_t *to)
+/* The last ones may be done twice. */
+TMB_INLINE void row_3x3(const row_job *job, const split *kernel, const int stride, const bool half)
 {
-    const int64_t last = s->w + s->pad[1] - s->kw;
+    const cpu_bf16_depth *s = job->s;
+    const int64_t iy = job->oy * s->stride[0] - s->pad[0], last = s->ow - ABREAST;
+    split w[9];
+    windows r = {.w = w, .line = s->w * s->c};
 
-    *from = (s->pad[1] + s->stride[1] - 1) / s->stride[1];
-    *to = last < 0 ? 0 : last / s->stride[1] + 1;
-    if (*to > s->ow) *to = s->ow;
-    if (*from > *to) *from = *to;
-}
+    r.at = iy * r.line - s->pad[1] * s->c + job->c;
+    for (int k = 0; k < 3; k++)
+        r.row[k] = (uint64_t)(iy + k) < (uint64_t)s->h ? job->mask : 0;
+    TMB_UNROLL(9)
+    for (int k = 0; k < 9; k++)
+        w[k] = kernel[k];
+    for (int64_t from = 0; from < s->ow; from += ABREAST) {
+        const int64_t ox = from < last ? from : last, ix = ox * stride - s->pad[1];
 
-TMB_INLINE void row_3x3(const row_job *job, const split *w, const bool half)
-{
-    int64_t from, to;
-
-    between_sides(job->s, &from, &to);
-    for (int64_t ox = 0; ox < job->s->ow;) {
-        const int64_t end = ox >= from && ox < to ? to : ox + 1;
-
-        like_windows(job, w, ox, end, half);
-        ox = end;
+        if (ix >= 0 && ix + (ABREAST - 1) * stride + 3 <= s->w)
+            some_windows(job, &r, ox, stride, half, true);
+        else
+            some_windows(job, &r, ox, stride, half, false);
     }
 }
 
 static void one_row(const row_job *job, const split *w)
 {
     const cpu_bf16_depth *s = job->s;
+    const int64_t stride = s->stride[1];
+    const bool half = job->x->half;
 
-    if (s->kh != 3 || s->kw != 3 || s->dilation[0] * s->dilation[1] != 1) {
+    if (s->kh != 3 || s->kw != 3 || s->dilation[0] * s->dilation[1] != 1 || stride > 2 ||
+            s->ow < ABREAST) {
         for (int64_t ox = 0; ox < s->ow; ox++)
             any_result(job, w, ox);
-    } else if (job->x->half) {
-        row_3x3(job, w, true);
+    } else if (stride == 1) {
+        half ? row_3x3(job, w, 1, true) : row_3x3(job, w, 1, false);
     } else {
-        row_3x3(job, w, false);
+        half ? row_3x3(job, w, 2, true) : row_3x3(job, w, 2, false);
     }
 }
 

@@ -8,7 +8,8 @@
 typedef struct ending {
     const cpu_bf16_conv *s;
     const cpu_bf16_end *end;
-    int64_t o; /* first channel */
+    int64_t o, out; /* first channel, and channels of a pixel */
+    bool half;
     __m512 bias[2], least, most;
     __mmask32 mask;
     void *y;
@@ -22,7 +23,7 @@ typedef struct cpu_sums {
 
 TMB_INLINE ending ending_of(const cpu_bf16_conv *s, const cpu_bf16_end *end, int64_t block, void *y)
 {
-    ending e = {.s = s, .end = end, .o = block * 32, .y = y};
+    ending e = {.s = s, .end = end, .o = block * 32, .out = s->out, .half = end->half, .y = y};
 
     e.mask = first_half(s->out - e.o);
     for (int h = 0; h < 2; h++)
@@ -43,10 +44,10 @@ TMB_INLINE __m512 limited(const ending *e, __m512 v)
 /* 32 channels of a pixel. */
 TMB_INLINE void write_pixel(const ending *e, int64_t pixel, __m512 low, __m512 high)
 {
-    const int64_t at = pixel * e->s->out + e->o;
+    const int64_t at = pixel * e->out + e->o;
     float *wide = (float *)e->y + at;
 
-    if (e->end->half) {
+    if (e->half) {
         _mm512_mask_storeu_epi16((cpu_bf16 *)e->y + at, e->mask, to_bf16(low, high));
         return;
     }
@@ -54,14 +55,16 @@ TMB_INLINE void write_pixel(const ending *e, int64_t pixel, __m512 low, __m512 h
     _mm512_mask_storeu_ps(wide + 16, (__mmask16)(e->mask >> 16), high);
 }
 
-/* `n` pixels from pixel number `at` of the result. */
-static inline void write_pixels(const ending *e, const cpu_sums *sums, int64_t at, int64_t n)
+/* `n` pixels from pixel number `at` of the result. What all share is copied, as results might overwrite the original. */
+static inline void write_pixels(const ending *shared, const cpu_sums *sums, int64_t at, int64_t n)
 {
-    const float *c = sums->c;
+    const ending e = *shared;
+    const int64_t pixel = sums->pixel;
+    const float *c = sums->c, *other = c + sums->half;
 
-    for (int64_t i = 0; i < n; i++, c += sums->pixel)
-        write_pixel(e, at + i, limited(e, _mm512_add_ps(_mm512_load_ps(c), e->bias[0])),
-                limited(e, _mm512_add_ps(_mm512_load_ps(c + sums->half), e->bias[1])));
+    for (int64_t i = 0; i < n; i++, c += pixel, other += pixel)
+        write_pixel(&e, at + i, limited(&e, _mm512_add_ps(_mm512_load_ps(c), e.bias[0])),
+                limited(&e, _mm512_add_ps(_mm512_load_ps(other), e.bias[1])));
 }
 
 /* The maximum of window number i, of half `h` of the channels, with bias and limits, and whose it is. */
@@ -84,18 +87,19 @@ TMB_INLINE __m512 best_of(const ending *e, const cpu_sums *sums, int64_t i, int 
 }
 
 /* `n` windows, results from number `at` on. */
-static inline void write_pooled(const ending *e, const cpu_sums *sums, int64_t at, int64_t n)
+static inline void write_pooled(const ending *shared, const cpu_sums *all, int64_t at, int64_t n)
 {
-    const int64_t out = e->s->out;
-    uint8_t *where = e->end->where ? e->end->where + at * out + e->o : NULL;
+    const ending e = *shared;
+    const cpu_sums sums = *all;
+    uint8_t *where = e.end->where ? e.end->where + at * e.out + e.o : NULL;
 
     for (int64_t i = 0; i < n; i++) {
         __m128i low, high;
-        const __m512 a = best_of(e, sums, i, 0, &low), b = best_of(e, sums, i, 1, &high);
+        const __m512 a = best_of(&e, &sums, i, 0, &low), b = best_of(&e, &sums, i, 1, &high);
 
-        write_pixel(e, at + i, a, b);
+        write_pixel(&e, at + i, a, b);
         if (where)
-            _mm256_mask_storeu_epi8(where + i * out, e->mask,
+            _mm256_mask_storeu_epi8(where + i * e.out, e.mask,
                     _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1));
     }
 }

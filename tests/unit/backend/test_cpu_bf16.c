@@ -447,6 +447,7 @@ TEST(cpu_bf16_depthwise_equals_ref)
     static const shape shapes[] = {
             {9, 11, 32, 32, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_RELU6, false, 0, true, 0, 0, false},
             {10, 9, 70, 70, {3, 3}, 2, 1, {0, 0, 1, 1}, TMB_LINEAR, false, 0, true, 0, 0, false},
+            {11, 12, 40, 40, {3, 3}, 2, 1, {1, 1, 1, 1}, TMB_RELU, false, 0, true, 0, 0, false},
             {7, 7, 20, 20, {5, 4}, 1, 1, {2, 1, 2, 2}, TMB_RELU, false, 0, true, 0, 0, false},
             {9, 9, 33, 33, {3, 3}, 1, 2, {2, 2, 2, 2}, TMB_LINEAR, false, 0, true, 0, 0, false},
             {2, 2, 16, 16, {3, 3}, 1, 1, {1, 1, 1, 1}, TMB_LINEAR, false, 0, true, 0, 0, false},
