@@ -139,6 +139,15 @@ static int draw_bar(char line[LINE_SIZE], const tmb_progress *p)
                     (long long)p->steps);
 }
 
+void ui_count(const ui *u, const char *what, int64_t done, int64_t total)
+{
+    char line[LINE_SIZE];
+
+    if (!u->terminal || u->verbose < 0) return;
+    snprintf(line, sizeof line, "%s %lld/%lld", what, (long long)done, (long long)total);
+    redraw(done < total ? line : "");
+}
+
 void ui_bar_step(const ui *u, const tmb_progress *p)
 {
     static double last; /* the bar is redrawn ten times a second, not at every step */
@@ -148,6 +157,10 @@ void ui_bar_step(const ui *u, const tmb_progress *p)
 
     if (!u->terminal || u->verbose < 0 || (now - last < 0.1 && p->step < p->steps)) return;
     last = now;
+    if (p->keeping) {
+        ui_count(u, "Frozen part", p->step, p->steps);
+        return;
+    }
     at = draw_bar(line, p);
     if (p->validating)
         snprintf(line + at, (size_t)(LINE_SIZE - at), "validating");
@@ -175,15 +188,6 @@ void ui_bar_epoch(const ui *u, const tmb_epoch *e)
 void ui_bar_clear(const ui *u)
 {
     if (u->terminal) fputs("\r\033[K", stderr);
-}
-
-void ui_count(const ui *u, const char *what, int64_t done, int64_t total)
-{
-    char line[LINE_SIZE];
-
-    if (!u->terminal || u->verbose < 0) return;
-    snprintf(line, sizeof line, "%s %lld/%lld", what, (long long)done, (long long)total);
-    redraw(done < total ? line : "");
 }
 
 void ui_scan(void *user, int64_t done, int64_t total)

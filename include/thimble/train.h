@@ -132,6 +132,7 @@ typedef struct tmb_progress {
     double loss, accuracy;         /* so far in this epoch */
     double images_per_second, eta; /* of this epoch; seconds left in it */
     bool validating;
+    bool keeping; /* no step: what the frozen part gives is computed, step of steps photos */
 } tmb_progress;
 
 typedef enum tmb_monitor { TMB_VAL_LOSS = 0, TMB_VAL_ACCURACY, TMB_VAL_AUC } tmb_monitor;

@@ -228,7 +228,7 @@ static double accuracy_of(const tmb__fit *fit)
 
 static int report_step(tmb__fit *fit, bool validating, int64_t done)
 {
-    double spent = tmb__now() - fit->epoch_started;
+    double spent = tmb__now() - fit->steps_started;
     double rate = spent > 0 ? (double)(fit->seen - fit->epoch_first) / spent : 0;
     tmb_progress progress = {.epoch = fit->epoch + 1,
             .epochs = fit->epochs,
@@ -264,11 +264,12 @@ static int train_batches(tmb__fit *fit)
     tmb_batch batch;
     int more;
 
-    TMB_TRY(train->epoch(train->data, fit->epoch, fit->batch));
-    if (fit->opts->schedule && fit->batch == 0) TMB_TRY(ask_rate(fit));
     fit->epoch_started = tmb__now();
     fit->epoch_first = fit->seen;
-    fit->waited = 0;
+    TMB_TRY(train->epoch(train->data, fit->epoch, fit->batch)); /* computes what is to be kept */
+    fit->steps_started = tmb__now();
+    fit->waited = fit->steps_started - fit->epoch_started;
+    if (fit->opts->schedule && fit->batch == 0) TMB_TRY(ask_rate(fit));
     for (;;) {
         double before = tmb__now();
 

@@ -16,7 +16,7 @@ static const int64_t default_bytes = (int64_t)2 << 30;
 struct tmb__kept {
     tmb__source below; /* the photos */
     tmb__exec *exec;   /* from a photo to the cut */
-    const volatile int *stop;
+    const tmb_fit_opts *opts;
     tmb_images *images;
     int64_t floats; /* of a row */
     int views;
@@ -54,16 +54,28 @@ static int keep_batch(tmb__kept *kept, const tmb_batch *batch)
     return 0;
 }
 
+/* Tell how far it is; true: stop. */
+static bool report(const tmb__kept *kept, int64_t done)
+{
+    const tmb_fit_opts *opts = kept->opts;
+    const tmb_progress progress = {.step = done, .steps = kept->below.n, .keeping = true};
+
+    if (opts->stop && *opts->stop) return true;
+    return opts->on_step && opts->on_step(opts->user, &progress);
+}
+
 static int fill(tmb__kept *kept, int64_t epoch)
 {
     const tmb__source *below = &kept->below;
+    int64_t done = 0;
     tmb_batch batch;
     int more;
 
     TMB_TRY(below->epoch(below->data, epoch, 0));
     while ((more = below->next(below->data, &batch)) > 0) {
-        if (kept->stop && *kept->stop) return TMB_ESTOPPED;
         TMB_TRY(keep_batch(kept, &batch));
+        done += batch.count;
+        if (report(kept, done)) return TMB_ESTOPPED;
     }
     if (more == 0) kept->filled[kept->view] = true;
     return more;
@@ -182,7 +194,7 @@ int tmb__kept_new(tmb__kept **out, tmb__source *source, tmb_images *images, cons
     if (!kept) return TMB_ENOMEM;
     kept->below = *source;
     kept->images = images;
-    kept->stop = opts->stop;
+    kept->opts = opts;
     kept->floats = tmb__shape_count(&model->layers[cut - 1].out);
     kept->views = choose_room(kept, opts, augmented ? opts->kept_views : 1);
     if (kept->views == 0) {

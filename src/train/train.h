@@ -186,7 +186,7 @@ typedef struct tmb__fit {
     tmb__monitor monitor;
     /* Clock only, kept nowhere. */
     tmb__trace *trace; /* NULL: nobody wants to see it */
-    double started, epoch_started, waited, trained;
+    double started, epoch_started, steps_started, waited, trained;
     int64_t epoch_first;
 } tmb__fit;
 

@@ -153,6 +153,37 @@ TEST(kept_views_resume_to_the_same_bits)
     tmb_model_free(resumed);
 }
 
+typedef struct fills {
+    int done, stop_at; /* views computed; at which batch to stop; 0: none */
+    int batches;
+} fills;
+
+static int count_fills(void *user, const tmb_progress *progress)
+{
+    fills *f = user;
+
+    if (!progress->keeping) return 0;
+    assert_true(progress->step > 0 && progress->step <= progress->steps);
+    f->done += progress->step == progress->steps;
+    return ++f->batches == f->stop_at;
+}
+
+TEST(kept_views_are_told_and_can_be_stopped)
+{
+    tmb_images *images = toys_open(toys_draw("toys", 2, 12), TMB_TRAIN, NULL);
+    tmb_model *net = frozen_net();
+    fills all = {0}, some = {.stop_at = 1};
+
+    tmb_model_free(train(&(tmb_fit_opts){
+            .epochs = EPOCHS, .kept_views = 2, .on_step = count_fills, .user = &all}));
+    assert_int_equal(all.done, 2 + 1); /* two to train, one to validate */
+    assert_status(tmb_fit(net, images, .kept_views = 1, .on_step = count_fills, .user = &some),
+            TMB_ESTOPPED);
+    assert_int_equal(some.batches, 1);
+    tmb_model_free(net);
+    tmb_images_free(images);
+}
+
 TEST(kept_views_need_a_frozen_part)
 {
     tmb_images *images = toys_open(toys_draw("toys", 2, 4), TMB_ALL, NULL);
