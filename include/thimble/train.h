@@ -121,7 +121,7 @@ typedef struct tmb_epoch {
     tmb_share val_accuracy;
     double val_auc; /* of two classes: area under the ROC curve, as Keras' AUC() */
     double lr;      /* at the epoch's last step */
-    double seconds, images_per_second; /* of training; seconds with validation */
+    double seconds, images_per_second; /* seconds of all; photos a second of the training steps */
     double data_wait;                  /* seconds that compute waited for photos */
     bool best;                         /* best validation loss or accuracy so far */
 } tmb_epoch;

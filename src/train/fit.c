@@ -268,7 +268,7 @@ static int train_batches(tmb__fit *fit)
     fit->epoch_first = fit->seen;
     TMB_TRY(train->epoch(train->data, fit->epoch, fit->batch)); /* computes what is to be kept */
     fit->steps_started = tmb__now();
-    fit->waited = fit->steps_started - fit->epoch_started;
+    fit->waited = 0;
     if (fit->opts->schedule && fit->batch == 0) TMB_TRY(ask_rate(fit));
     for (;;) {
         double before = tmb__now();
@@ -280,7 +280,7 @@ static int train_batches(tmb__fit *fit)
         TMB_TRY(one_step(fit, &batch));
         if (report_step(fit, false, 0)) return TMB_ESTOPPED;
     }
-    fit->trained = tmb__now() - fit->epoch_started;
+    fit->trained = tmb__now() - fit->steps_started;
     return more;
 }
 

@@ -407,13 +407,14 @@ int tmb__cpu_bf16_back_weights(struct tmb_program *p, int op, const cpu_conv *co
     const cpu_bf16_tensors at = {
             o->in[0], -1, -1, pool ? pool->in[0] : o->in[1], pool ? pool->in[1] : -1, false};
     const int64_t rows = conv->kh * conv->kw * conv->in;
+    const bool batch = tmb__cpu_batch_fits(p, conv);
     bf16_plan *plan;
     cpu_stage *stage;
     int db = -1, total, status = new_plan(p, &plan, conv, CPU_BACK_WEIGHTS);
 
     if (status < 0) return status;
-    name_way(p, op, tmb__cpu_batch_fits(p, conv), pool != NULL);
-    if (tmb__cpu_batch_fits(p, conv)) return tmb__cpu_batch_weights(p, op, &plan->s, &at);
+    name_way(p, op, batch, pool != NULL);
+    if (batch) return tmb__cpu_batch_weights(p, op, &plan->s, &at);
     if (o->out[1] >= 0) db = tmb__cpu_buffer(p, CPU_PER_GROUP, (size_t)conv->out * sizeof(float));
     plan->x_half = tmb__cpu_half(p, at.x);
     plan->dy_half = tmb__cpu_half(p, at.y);

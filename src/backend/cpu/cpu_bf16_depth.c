@@ -100,8 +100,8 @@ typedef struct windows {
     __mmask32 row[3]; /* channels; 0: outside */
 } windows;
 
-/* Results from ox on. `stride`, `half` and `inside`, whether they lie between the sides, are constants where this is
- * inlined. */
+/* Results from ox on, as far as there are. `stride`, `half` and `inside`, whether all their windows lie between the
+ * sides, are constants where this is inlined. */
 TMB_INLINE void some_windows(const row_job *job, const windows *r, int64_t ox, const int stride,
         const bool half, const bool inside)
 {
@@ -128,14 +128,13 @@ TMB_INLINE void some_windows(const row_job *job, const windows *r, int64_t ox, c
         }
     }
     for (int i = 0; i < ABREAST; i++)
-        write_result(job, ox + i, sum[i]);
+        if (inside || ox + i < s->ow) write_result(job, ox + i, sum[i]);
 }
 
-/* The last ones may be done twice. */
 TMB_INLINE void row_3x3(const row_job *job, const split *kernel, const int stride, const bool half)
 {
     const cpu_bf16_depth *s = job->s;
-    const int64_t iy = job->oy * s->stride[0] - s->pad[0], last = s->ow - ABREAST;
+    const int64_t iy = job->oy * s->stride[0] - s->pad[0];
     split w[9];
     windows r = {.w = w, .line = s->w * s->c};
 
@@ -145,8 +144,8 @@ TMB_INLINE void row_3x3(const row_job *job, const split *kernel, const int strid
     TMB_UNROLL(9)
     for (int k = 0; k < 9; k++)
         w[k] = kernel[k];
-    for (int64_t from = 0; from < s->ow; from += ABREAST) {
-        const int64_t ox = from < last ? from : last, ix = ox * stride - s->pad[1];
+    for (int64_t ox = 0; ox < s->ow; ox += ABREAST) {
+        const int64_t ix = ox * stride - s->pad[1];
 
         if (ix >= 0 && ix + (ABREAST - 1) * stride + 3 <= s->w)
             some_windows(job, &r, ox, stride, half, true);
@@ -161,8 +160,7 @@ static void one_row(const row_job *job, const split *w)
     const int64_t stride = s->stride[1];
     const bool half = job->x->half;
 
-    if (s->kh != 3 || s->kw != 3 || s->dilation[0] * s->dilation[1] != 1 || stride > 2 ||
-            s->ow < ABREAST) {
+    if (s->kh != 3 || s->kw != 3 || s->dilation[0] * s->dilation[1] != 1 || stride > 2) {
         for (int64_t ox = 0; ox < s->ow; ox++)
             any_result(job, w, ox);
     } else if (stride == 1) {

@@ -1,6 +1,8 @@
 /* test_kept.c - training above a frozen part on what was kept of it is training on the photos */
 #include "train_test.h"
 
+#include <time.h>
+
 enum { EPOCHS = 4 };
 
 /* The toy net's first convolution frozen. */
@@ -153,6 +155,8 @@ TEST(kept_views_resume_to_the_same_bits)
     tmb_model_free(resumed);
 }
 
+enum { NAP = 10000000 }; /* nanoseconds that a batch takes longer */
+
 typedef struct fills {
     int done, stop_at; /* views computed; at which batch to stop; 0: none */
     int batches;
@@ -163,6 +167,7 @@ static int count_fills(void *user, const tmb_progress *progress)
     fills *f = user;
 
     if (!progress->keeping) return 0;
+    nanosleep(&(struct timespec){.tv_nsec = NAP}, NULL);
     assert_true(progress->step > 0 && progress->step <= progress->steps);
     f->done += progress->step == progress->steps;
     return ++f->batches == f->stop_at;
@@ -171,12 +176,18 @@ static int count_fills(void *user, const tmb_progress *progress)
 TEST(kept_views_are_told_and_can_be_stopped)
 {
     tmb_images *images = toys_open(toys_draw("toys", 2, 12), TMB_TRAIN, NULL);
-    tmb_model *net = frozen_net();
+    tmb_model *net = frozen_net(), *other;
     fills all = {0}, some = {.stop_at = 1};
+    const tmb_epoch *epoch;
+    double seconds = 0;
 
-    tmb_model_free(train(&(tmb_fit_opts){
-            .epochs = EPOCHS, .kept_views = 2, .on_step = count_fills, .user = &all}));
+    other = train(&(tmb_fit_opts){
+            .epochs = EPOCHS, .kept_views = 2, .on_step = count_fills, .user = &all});
     assert_int_equal(all.done, 2 + 1); /* two to train, one to validate */
+    for (int i = tmb_model_history(other, &epoch) - 1; i >= 0; i--)
+        seconds += epoch[i].seconds;
+    assert_true(seconds >= all.batches * (NAP / 1e9)); /* epochs' times include it */
+    tmb_model_free(other);
     assert_status(tmb_fit(net, images, .kept_views = 1, .on_step = count_fills, .user = &some),
             TMB_ESTOPPED);
     assert_int_equal(some.batches, 1);
